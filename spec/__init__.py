@@ -1,3 +1,32 @@
-"""What must hold: the words that rules are written in, the state of the machine, and one
-chapter for each mechanism in the paper's order. Imports attrs and the standard library only.
+"""The specification: what must hold of how a hypervisor manages memory.
+
+Read it from top to bottom, in this order:
+
+- `private_memory`: what a guest may see; everything below is held against it.
+- `vocabulary` and `machine`: the words, and the server's state, field by field.
+- `frames`: frames, reference counts, slots; that none is lost.
+- `translation` and `coherence` (section 2): who may reach a page, and how that right is withdrawn.
+- `operations`: what is true at each stage of an operation.
+- `balloon` (3.2), `paging` (3.3), `sharing` (4), `sampling` (5.3), `power` (6.2), `remapping` (7).
+
+It imports attrs and the standard library, nothing else.
 """
+
+from . import (
+    balloon,
+    coherence,
+    frames,
+    operations,
+    paging,
+    power,
+    private_memory,
+    remapping,
+    sampling,
+    sharing,
+    translation,
+)
+
+__all__ = [
+    "balloon", "coherence", "frames", "operations", "paging", "power", "private_memory", "remapping", "sampling",
+    "sharing", "translation",
+]

@@ -1,0 +1,294 @@
+"""What has to be proved, as terms: for every rule, path and property one query.
+
+Every invariant is turned into a term once, over the state before. What it
+says of the state after a path is that term with every function replaced by
+what the path made of it. A property that a path leaves untouched needs no
+query at all, and is recognised by being the same term.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+import z3
+
+from pagelaw import spec  # noqa: F401  (fills the register)
+from pagelaw.spec.language import REGISTER, VM, Contents, Entry, Measure, Value, Word
+from pagelaw.spec.language.state import Shape
+from pagelaw.spec.machine import Machine
+from pagelaw.spec.private_memory import PrivateMemory
+
+from .encoding import Encoding
+from .lifting import CannotLift, Lift, Path, SymMap, SymState, Sym, arguments_of, paths_of
+
+
+@attrs.frozen
+class Obligation:
+    """One query: the hypotheses imply the goal."""
+
+    rule: str
+    property: str
+    kind: str
+    path: int
+    hypotheses: tuple[Any, ...] = attrs.field(repr=False)
+    goal: Any = attrs.field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """A name that tells it from all others."""
+        return f"{self.rule}/{self.path}/{self.property}"
+
+
+@attrs.define
+class Statement:
+    """An invariant as a term: its parameters, its body over the state before, and itself for all parameters."""
+
+    entry: Entry
+    variables: list[Any]
+    kinds: list[type]
+    body: Any
+    closed: Any
+    defined: list[tuple[list[Any], Any, str]]
+
+
+class Theory:
+    """The specification in one encoding: the state before, the invariants as terms, the counting facts."""
+
+    def __init__(self, encoding: Encoding | None = None) -> None:
+        self.encoding = encoding or Encoding()
+        self.measures: list[Measure[Any]] = [e.function for e in REGISTER["measure"].values()]  # type: ignore[misc]
+        self.lift = Lift(self.encoding, self.measures)
+        self.functions = {n: self.encoding.function(s) for n, s in Machine.shapes().items()}
+        self.represents = {e.extra: e for e in REGISTER["represents"].values()}
+        self.assumptions = [self.statement(e) for e in REGISTER["assumption"].values()]
+        self.invariants = {n: self.statement(e) for n, e in REGISTER["invariant"].items()}
+        self.views = self._private_views()
+        self.words = self._word_facts()
+
+    # states
+
+    def machine(self) -> SymState:
+        """The state before a step: anything at all."""
+        return SymState(self.lift, Machine, lambda shape: self.functions[shape.name])
+
+    def private(self) -> SymState:
+        """Private memory before a step, read off the machine before it."""
+
+        def base(shape: Shape) -> Any:
+            variables, body = self.views[shape.name]
+            if not variables:
+                return lambda: body
+            return lambda *keys: z3.substitute(body, *zip(variables, keys, strict=True))
+
+        return SymState(self.lift, PrivateMemory, base)
+
+    def _private_views(self) -> dict[str, tuple[list[Any], Any]]:
+        found: dict[str, tuple[list[Any], Any]] = {}
+        for name, shape in PrivateMemory.shapes().items():
+            variables = [self.encoding.fresh(k, k.__name__.lower()) for k in shape.keys]
+            if name in self.represents:
+                wrapped = [self.lift.wrap(v, k) for v, k in zip(variables, shape.keys, strict=True)]
+                body = self.lift.view(self.represents[name].function.__wrapped__, (self.machine(), *wrapped)).term
+            else:
+                body = self.functions[name](*variables)
+            found[name] = (variables, body)
+        return found
+
+    def _word_facts(self) -> list[Any]:
+        """Reading a word after writing one, and that a page of zeros is one; true of pages as tuples of words."""
+        if self.encoding.sizes is not None:
+            return []
+        kinds = [Contents, Word, Value, Word]
+        page, at, value, other = (self.encoding.fresh(k, k.__name__.lower()) for k in kinds)
+        changed = self.encoding.with_word(page, at, value)
+        read = self.encoding.word_of(changed, other) == z3.If(at == other, value, self.encoding.word_of(page, other))
+        return [z3.ForAll([page, at, value, other], read)]
+
+    # statements
+
+    def statement(self, entry: Entry) -> Statement:
+        """An invariant, theorem or assumption as a term."""
+        arguments = arguments_of(self.lift, entry.function)
+        term, defined = self.lift.merge(lambda: entry.function.__wrapped__(self.machine(), *arguments.values()), bool)
+        variables = [a.term for a in arguments.values()]
+        kinds = [a.kind for a in arguments.values()]
+        closed = self.encoding.quantify(True, variables, kinds, term)
+        return Statement(entry, variables, kinds, term, closed, defined)
+
+    @property
+    def hypotheses(self) -> list[Any]:
+        """What may be taken for granted before a step."""
+        granted = [s.closed for s in self.assumptions] + [s.closed for s in self.invariants.values()]
+        return granted + self.encoding.facts_of_the_instance()
+
+    # counting
+
+    def counting_facts(self, measure: Measure[Any]) -> list[Any]:
+        """What is true of any sum of weights that are not negative: none, one or two entries never exceed it."""
+        encoding, lift = self.encoding, self.lift
+        shape = Machine.shapes()[measure.over]
+        kinds = lift.parameter_kinds(measure)
+        total = lift.measure_function(measure)
+        state = self.machine()
+        parameters = [encoding.fresh(k, "p") for k in kinds]
+        one, two = encoding.fresh(shape.keys[0], "one"), encoding.fresh(shape.keys[0], "two")
+        held = self.functions[measure.over]
+        first = lift.weight(measure, state, held(one), one, parameters)
+        second = lift.weight(measure, state, held(two), two, parameters)
+        whole = total(*parameters)
+        key = shape.keys[0]
+        return [
+            encoding.quantify(True, parameters, kinds, whole >= 0),
+            encoding.quantify(True, [*parameters, one], [*kinds, key], whole >= first),
+            encoding.quantify(
+                True, [*parameters, one, two], [*kinds, key, key],
+                z3.Or(one == two, whole >= first + second),
+            ),
+        ]
+
+    def replacements(self, state: SymState) -> list[tuple[Any, Any]]:
+        """What a path made of every function: pairs of a function and its body afterwards."""
+        pairs: list[tuple[Any, Any]] = []
+        changed: set[str] = set()
+        for name, held in state.fields.items():
+            shape = Machine.shapes()[name]
+            if isinstance(held, SymMap):
+                if not held.updates:
+                    continue
+                variables = [self.encoding.fresh(k, "k") for k in shape.keys]
+                body = held.read(variables)
+            else:
+                variables, body = [], held.term
+                if body.eq(self.functions[name]()):
+                    continue
+            changed.add(name)
+            pairs.append((self.functions[name], self._as_body(variables, body)))
+        for measure in self.measures:
+            if measure.over in changed:
+                kinds = self.lift.parameter_kinds(measure)
+                variables = [self.encoding.fresh(k, "k") for k in kinds]
+                body = self._shifted(measure, state, variables)
+                pairs.append((self.lift.measure_function(measure), self._as_body(variables, body)))
+        return pairs
+
+    def _shifted(self, measure: Measure[Any], state: SymState, variables: list[Any]) -> Any:
+        body: list[Any] = []
+        for _ in self.lift.paths(lambda _: body.append(self.lift.measure_term(measure, state, variables))):
+            pass
+        return body[0]
+
+    @staticmethod
+    def _as_body(variables: Sequence[Any], body: Any) -> Any:
+        return z3.substitute(body, *[(v, z3.Var(i, v.sort())) for i, v in enumerate(variables)])
+
+    # rules
+
+    def paths(self, entry: Entry) -> tuple[dict[str, Sym], list[Path]]:
+        """A rule's arguments and all its paths."""
+        arguments = arguments_of(self.lift, entry.function)
+        return arguments, paths_of(self.lift, entry.function, self.machine, self.private, arguments)
+
+    def facts_about(self, terms: Sequence[Any], replaced: list[tuple[Any, Any]]) -> list[Any]:
+        """Counting facts for the measures that occur in the terms, before and after the step."""
+        if self.encoding.sizes is not None:
+            return []
+        occurring = functions_in(terms)
+        facts: list[Any] = []
+        for measure in self.measures:
+            if self.lift.measure_function(measure).name() not in occurring:
+                continue
+            for fact in self.counting_facts(measure):
+                facts.append(fact)
+                after = z3.substitute_funs(fact, *replaced) if replaced else fact
+                if not after.eq(fact):
+                    facts.append(after)
+        return facts
+
+    def obligations(self, entry: Entry) -> Iterator[Obligation]:
+        """Everything to be proved about one rule."""
+        _, paths = self.paths(entry)
+        granted = self.hypotheses
+        conditions = [z3.And(path.conditions) for path in paths]
+        yield Obligation(entry.name, "paths cover all cases", "exhaustive", -1, (), z3.Or(conditions))
+        for path in paths:
+            yield from self.path_obligations(entry, path, granted)
+
+    def path_obligations(self, entry: Entry, path: Path, granted: list[Any]) -> Iterator[Obligation]:
+        """Everything to be proved about one path of a rule."""
+        before = (*granted, *path.conditions)
+        for number, (conditions, requirement, what) in enumerate(path.defined):
+            yield Obligation(entry.name, f"defined: {what} ({number})", "defined", path.index,
+                             (*granted, *conditions), requirement)
+        if path.refused is not None:
+            if path.state.written or path.state.events:
+                raise CannotLift(f"{entry.name} refuses ({path.refused.name}) after it has written something")
+            return
+        replaced = self.replacements(path.state)
+        if path.unseen is not None:
+            facts = self.facts_about(before, replaced)
+            yield Obligation(entry.name, f"allowed by private memory ({path.unseen.name})", "refinement",
+                             path.index, (*before, *facts), z3.BoolVal(False))
+            return
+        for name, statement in self.invariants.items():
+            after = z3.substitute_funs(statement.body, *replaced) if replaced else statement.body
+            if not after.eq(statement.body):
+                facts = self.facts_about((after,), replaced)
+                yield Obligation(entry.name, name, "invariant", path.index, (*before, *facts), after)
+        yield from self._refinement(entry, path, before, replaced)
+
+    def _refinement(self, entry: Entry, path: Path, before: tuple[Any, ...],
+                    replaced: list[tuple[Any, Any]]) -> Iterator[Obligation]:
+        for name, (variables, view) in self.views.items():
+            after = z3.substitute_funs(view, *replaced) if replaced else view
+            held = path.private.fields[name]
+            wanted = held.read(variables) if isinstance(held, SymMap) else held.term
+            if not after.eq(wanted):
+                facts = self.facts_about((after,), replaced)
+                yield Obligation(entry.name, f"refines private memory: {name}", "refinement", path.index,
+                                 (*before, *facts), after == wanted)
+        if path.seen is not None:
+            returned = self.lift.term(path.result, path.seen.kind)
+            if not returned.eq(path.seen.term):
+                yield Obligation(entry.name, "refines private memory: value returned", "refinement", path.index,
+                                 before, returned == path.seen.term)
+        elif path.result is not None:
+            raise CannotLift(f"{entry.name} returns a value that private memory knows nothing of")
+
+    def general_obligations(self) -> Iterator[Obligation]:
+        """Theorems from the invariants; that reading the invariants is always defined."""
+        granted = self.hypotheses
+        for entry in REGISTER["theorem"].values():
+            theorem = self.statement(entry)
+            facts = self.facts_about([theorem.body], [])
+            yield Obligation("theorem", entry.name, "theorem", 0, (*granted, *facts), theorem.body)
+            yield from self._reading(theorem)
+        for statement in [*self.assumptions, *self.invariants.values()]:
+            yield from self._reading(statement)
+
+    def _reading(self, statement: Statement) -> Iterator[Obligation]:
+        for number, (conditions, requirement, what) in enumerate(statement.defined):
+            yield Obligation("reading", f"{statement.entry.name}: {what} ({number})", "defined", 0,
+                             tuple(conditions), requirement)
+
+
+def functions_in(terms: Sequence[Any]) -> set[str]:
+    """The names of all functions that occur in terms."""
+    seen: set[int] = set()
+    names: set[str] = set()
+    stack = list(terms)
+    while stack:
+        term = stack.pop()
+        if term.get_id() in seen:
+            continue
+        seen.add(term.get_id())
+        if z3.is_quantifier(term):
+            stack.append(term.body())
+        elif z3.is_app(term):
+            names.add(term.decl().name())
+            stack.extend(term.children())
+    return names
+
+
+__all__ = ["VM", "Obligation", "Statement", "Theory", "functions_in"]

@@ -1,0 +1,213 @@
+"""Ballooning (section 3.2): a guest gives pages back because a driver inside it asks it to.
+
+The driver tells the server page by page what it has allocated; the server
+annotates the pmap entry and takes the frame. Nothing rests on the guest
+keeping its hands off: if it touches such a page, the balloon *pops*: the page
+is backed again as on first touch, and until the driver was reset no page goes
+in or out (ESX-3.2-09 to ESX-3.2-12, R-07).
+"""
+
+from __future__ import annotations
+
+from .frames import drop_kept_slot, drop_reference, drop_slot
+from .language import VM, invariant, measure, pick, refuse, require, rule, visible
+from .machine import Machine
+from .private_memory import give_up, offer, surrender, withdraw_offers
+from .refusals import Refused
+from .translation import revoke
+from .vocabulary import (
+    Backing,
+    Ballooned,
+    ForBalloon,
+    GivingUp,
+    Idle,
+    Mapped,
+    MustReset,
+    NoDriver,
+    Page,
+    Ready,
+    Running,
+    Swapped,
+    Unmapped,
+    Unmapping,
+    Untouched,
+)
+
+# Targets and the driver.
+
+
+@rule("ESX-3.2-13", "R-09")
+def set_balloon_target(s: Machine, vm: VM, pages: int) -> None:
+    """The server asks for a balloon of this size: a level, so a lost message does no harm."""
+    require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(0 <= pages <= s.maximum[vm], Refused.NOT_A_LEVEL)
+    s.balloon_target[vm] = pages
+
+
+@rule("ESX-3.2-01", "ESX-3.2-11", "ESX-3.2-15")
+def start_driver(s: Machine, vm: VM) -> None:
+    """A driver starts in the guest; as its list is empty, its state is reset first."""
+    require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.driver[vm] == NoDriver(), Refused.DRIVER_PRESENT)
+    s.driver[vm] = MustReset()
+
+
+@rule("ESX-3.2-15")
+def stop_driver(s: Machine, vm: VM) -> None:
+    """The driver is unloaded or disabled. What it had offered counts no more."""
+    require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.driver[vm] != NoDriver(), Refused.NO_DRIVER)
+    s.driver[vm] = NoDriver()
+    visible(s, withdraw_offers, vm)
+
+
+@rule("ESX-3.2-11", "R-07")
+def reset_driver(s: Machine, vm: VM) -> None:
+    """The first exchange after a pop or reset has cleared every annotation: driver and server agree again."""
+    require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.driver[vm] == MustReset(), Refused.NO_RESET_PENDING)
+    require(s.balloon_size[vm] == 0, Refused.BALLOON_NOT_EMPTY)
+    on_the_way = s.each(Page, vm).some(lambda page: is_going_to_balloon(s, page))
+    require(not on_the_way, Refused.BALLOON_NOT_EMPTY)
+    s.driver[vm] = Ready()
+
+
+@rule("ESX-3.2-11", "ESX-3.2-15")
+def reset_guest(s: Machine, vm: VM) -> None:
+    """The guest is reset, at any moment: its old driver is gone, with everything it had said."""
+    require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)
+    s.driver[vm] = MustReset()
+    visible(s, withdraw_offers, vm)
+
+
+# Inflating.
+
+
+@rule("ESX-3.2-04", "ESX-3.2-05", "ESX-3.2-06", "ESX-3.2-07", "R-04", "R-05", "R-12")
+def inflate(s: Machine, page: Page) -> None:
+    """The driver tells the server a page it has allocated. One without a frame is in the balloon at once."""
+    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.driver[page.vm] == Ready(), Refused.NO_DRIVER)
+    require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
+    require(s.balloon_size[page.vm] < s.balloon_target[page.vm], Refused.TARGET_REACHED)
+    match s.pmap[page]:
+        case Ballooned():
+            refuse(Refused.ALREADY_BALLOONED)
+        case Mapped():
+            require(s.resident[page.vm] > s.minimum[page.vm], Refused.AT_MINIMUM)
+            s.operation[page] = Unmapping(ForBalloon())
+            revoke(s, page)
+            visible(s, offer, page)
+        case Swapped(slot):
+            annotate(s, page)
+            s.swapped[page.vm] -= 1
+            drop_slot(s, slot)
+            visible(s, surrender, page)
+        case Untouched():
+            annotate(s, page)
+            visible(s, surrender, page)
+
+
+def annotate(s: Machine, page: Page) -> None:
+    """Mark the page's pmap entry as ballooned."""
+    s.pmap[page] = Ballooned()
+    s.balloon_size[page.vm] += 1
+
+
+@rule("ESX-3.2-06", "ESX-3.2-07", "R-04", "R-12")
+def release_to_balloon(s: Machine, page: Page) -> None:
+    """The page is out of everybody's reach: its entry is annotated, its frame and its contents are given up."""
+    require(s.operation[page] == Unmapped(ForBalloon()), Refused.WRONG_STAGE)
+    require(s.driver[page.vm] == Ready(), Refused.NO_DRIVER)
+    require(s.resident[page.vm] > s.minimum[page.vm], Refused.AT_MINIMUM)
+    match s.pmap[page]:
+        case Mapped(mpn):
+            drop_kept_slot(s, page)
+            annotate(s, page)
+            s.resident[page.vm] -= 1
+            s.operation[page] = Idle()
+            drop_reference(s, mpn)
+            visible(s, give_up, page)
+
+
+@rule("ESX-3.2-09", "ESX-3.2-11", "R-07")
+def touch_page_on_its_way(s: Machine, page: Page) -> None:
+    """The guest touches a page it has offered, before it is taken: it keeps it, and the balloon pops."""
+    require(is_going_to_balloon(s, page), Refused.WRONG_STAGE)
+    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    s.operation[page] = Idle()
+    s.driver[page.vm] = MustReset()
+    visible(s, withdraw_offers, page.vm)
+
+
+@rule("ESX-3.2-11", "R-07")
+def call_off_balloon(s: Machine, page: Page) -> None:
+    """After a pop, a reset or the driver's end, a page on its way into the balloon is left where it is."""
+    require(is_going_to_balloon(s, page), Refused.WRONG_STAGE)
+    require(s.driver[page.vm] != Ready(), Refused.NO_RESET_PENDING)
+    s.operation[page] = Idle()
+
+
+def is_going_to_balloon(s: Machine, page: Page) -> bool:
+    """Whether the page is being unmapped for the balloon."""
+    match s.operation[page]:
+        case GivingUp(why):
+            return why == ForBalloon()
+    return False
+
+
+# Deflating, popping.
+
+
+@rule("ESX-3.2-08", "R-08")
+def deflate(s: Machine, page: Page) -> None:
+    """The driver takes a page out: the annotation is cleared first, and only then does the guest free the page."""
+    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.driver[page.vm] == Ready(), Refused.NO_DRIVER)
+    require(s.pmap[page] == Ballooned(), Refused.NOT_BALLOONED)
+    clear_annotation(s, page)
+
+
+@rule("ESX-3.2-10", "ESX-3.2-11", "ESX-3.2-12", "R-07")
+def pop(s: Machine, page: Page) -> None:
+    """The guest touches a ballooned page: it becomes an untouched one, and the driver must be reset."""
+    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.pmap[page] == Ballooned(), Refused.NOT_BALLOONED)
+    clear_annotation(s, page)
+    s.driver[page.vm] = MustReset()
+    visible(s, withdraw_offers, page.vm)
+
+
+@rule("ESX-3.2-11", "R-07")
+def forget_ballooned_page(s: Machine, page: Page) -> None:
+    """While the driver's state is being reset, the annotations go, one page at a time."""
+    require(s.driver[page.vm] == MustReset(), Refused.NO_RESET_PENDING)
+    require(s.pmap[page] == Ballooned(), Refused.NOT_BALLOONED)
+    clear_annotation(s, page)
+
+
+def clear_annotation(s: Machine, page: Page) -> None:
+    """The page is an untouched one again."""
+    s.pmap[page] = Untouched()
+    s.balloon_size[page.vm] -= 1
+
+
+# What always holds.
+
+
+@measure("pmap")
+def pages_ballooned(s: Machine, backing: Backing, page: Page, vm: VM) -> int:
+    """Annotated pages of a VM."""
+    return pick(backing == Ballooned() and page.vm == vm, 1, 0)
+
+
+@invariant("R-06", "ESX-3.2-06")
+def balloon_size_is_counted(s: Machine, vm: VM) -> bool:
+    """The size of a balloon is the number of annotated pages: it cannot drift."""
+    return s.balloon_size[vm] == pages_ballooned(s, vm)
+
+
+@invariant("ESX-3.2-05", "ESX-3.2-07")
+def nothing_happens_to_a_ballooned_page(s: Machine, page: Page) -> bool:
+    """A page in the balloon has no frame, no slot and no operation."""
+    return s.pmap[page] != Ballooned() or s.operation[page] == Idle()

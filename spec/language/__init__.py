@@ -1,0 +1,37 @@
+"""The words that rules are written in.
+
+A rule is a plain Python function over a state of total maps. Run on maps it
+is the reference model; run on symbolic values, the same function is what is
+proved. These are all the words there are; everything else is Python's own
+`if`, `match`, `and`, `or`, `not`, `==`, `+`, `-`, `<`.
+"""
+
+from .identifiers import VM, Contents, Identifier, Owned, Value, Word
+from .rules import (
+    REGISTER,
+    Blocked,
+    Entry,
+    Grade,
+    Measure,
+    assumption,
+    choice,
+    invariant,
+    measure,
+    pick,
+    refuse,
+    represents,
+    require,
+    rule,
+    step,
+    theorem,
+    view,
+    visible,
+)
+from .state import Ids, Map, State, given, starts_as
+from .variants import Sum, sum_of, variant, variants_of
+
+__all__ = [
+    "REGISTER", "VM", "Blocked", "Contents", "Entry", "Grade", "Identifier", "Ids", "Map", "Measure", "Owned",
+    "State", "Sum", "Value", "Word", "assumption", "choice", "given", "invariant", "measure", "pick", "refuse", "represents", "require",
+    "rule", "starts_as", "step", "sum_of", "theorem", "variant", "variants_of", "view", "visible",
+]

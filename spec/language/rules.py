@@ -1,0 +1,199 @@
+"""The words that say what a function is: a rule, an invariant, a theorem, a choice.
+
+None of them changes what the function does when it is called. They enter it
+in a register under its name, with the clauses of the paper (ESX-...) and the
+readings (R-..) that it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast
+
+import attrs
+
+from .state import State
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Blocked(Exception):
+    """A rule was asked for when it is not allowed. Nothing was changed."""
+
+    def __init__(self, reason: Enum) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def require(holds: bool, reason: Enum) -> None:
+    """Go on only if `holds`; otherwise refuse for the named reason."""
+    if not holds:
+        raise Blocked(reason)
+
+
+def refuse(reason: Enum) -> NoReturn:
+    """Refuse for the named reason."""
+    raise Blocked(reason)
+
+
+def pick(holds: bool, yes: R, no: R) -> R:
+    """`yes` if `holds`, else `no`: a choice between two values, both worked out."""
+    ask = getattr(holds, "pick", None)
+    if ask is not None:
+        return cast(R, ask(yes, no))
+    return yes if holds else no
+
+
+def visible(s: State, step: Callable[P, R], *arguments: Any) -> None:
+    """Say that this step of the machine is, to the guest, `step` of private memory.
+
+    A rule that never says so must change nothing that a guest can see.
+    """
+    if s.observer is not None:
+        s.observer(step, arguments)
+
+
+class Grade(Enum):
+    """How free a choice is."""
+
+    PAPER_PERMITS = "the paper leaves it open in so many words"
+    PAPER_SILENT = "the paper says nothing"
+    OUR_READING = "a numbered reading fixes what is admissible"
+
+
+@attrs.frozen
+class Entry:
+    """One function of the specification: its kind, name, clause ids and text."""
+
+    kind: str
+    name: str
+    function: Callable[..., Any]
+    clauses: tuple[str, ...]
+    extra: Any = None
+
+    @property
+    def chapter(self) -> str:
+        """The chapter of the specification that holds it."""
+        return self.function.__module__.rsplit(".", 1)[-1]
+
+    @property
+    def sentence(self) -> str:
+        """The first line of its docstring."""
+        return (self.function.__doc__ or "").strip().split("\n")[0]
+
+
+REGISTER: dict[str, dict[str, Entry]] = {
+    kind: {} for kind in ("rule", "assumption", "invariant", "theorem", "choice", "measure", "view", "step", "represents")
+}
+
+
+def _enter(kind: str, function: Callable[..., Any], clauses: tuple[str, ...], extra: Any = None) -> None:
+    REGISTER[kind][function.__name__] = Entry(kind, function.__name__, function, clauses, extra)
+
+
+def rule(*clauses: str) -> Callable[[F], F]:
+    """One atomic step. Its arguments are free: whatever they are, it refuses or keeps every invariant."""
+
+    def mark(function: F) -> F:
+        _enter("rule", function, clauses)
+        return function
+
+    return mark
+
+
+def view(function: Callable[P, R]) -> Callable[P, R]:
+    """A question about the state: reads, never writes, never refuses."""
+
+    def ask(*arguments: P.args, **named: P.kwargs) -> R:
+        engine = getattr(arguments[0], "engine", None)
+        if engine is None:
+            return function(*arguments, **named)
+        return cast(R, engine.view(function, arguments))
+
+    ask.__name__, ask.__doc__, ask.__module__ = function.__name__, function.__doc__, function.__module__
+    ask.__wrapped__ = function  # type: ignore[attr-defined]
+    _enter("view", ask, ())
+    return ask
+
+
+def _question(kind: str, clauses: tuple[str, ...], extra: Any = None) -> Callable[[F], F]:
+    def mark(function: F) -> F:
+        asked = view(function)
+        del REGISTER["view"][function.__name__]
+        _enter(kind, asked, clauses, extra)
+        return cast(F, asked)
+
+    return mark
+
+
+def assumption(*clauses: str) -> Callable[[F], F]:
+    """True of every machine that the specification speaks of: says something about parameters only."""
+    return _question("assumption", clauses)
+
+
+def invariant(*clauses: str) -> Callable[[F], F]:
+    """True in every reachable state, for all values of its parameters; every rule keeps it."""
+    return _question("invariant", clauses)
+
+
+def theorem(*clauses: str) -> Callable[[F], F]:
+    """Follows from the invariants alone."""
+    return _question("theorem", clauses)
+
+
+def represents(field: str) -> Callable[[F], F]:
+    """What a field of private memory is, read off the machine."""
+    return _question("represents", (), field)
+
+
+def choice(grade: Grade, *clauses: str) -> Callable[[F], F]:
+    """Which options a rule may take where the paper leaves one open: the admissibility of an argument."""
+    return _question("choice", clauses, grade)
+
+
+def step(*clauses: str) -> Callable[[F], F]:
+    """One step of private memory, the specification that the machine refines."""
+
+    def mark(function: F) -> F:
+        _enter("step", function, clauses)
+        return function
+
+    return mark
+
+
+class Measure(Generic[P]):
+    """A sum over one map of the state: `weight` of each entry, never negative, added up.
+
+    Nothing stores it. Concretely it is added up when asked for; in a proof
+    every write to the map shifts it by the weight after less the weight
+    before, a fact proved by induction in the same run.
+    """
+
+    def __init__(self, over: str, weight: Callable[..., int]) -> None:
+        self.over, self.weight = over, weight
+        self.__name__, self.__doc__, self.__module__ = weight.__name__, weight.__doc__, weight.__module__
+
+    def __call__(self, s: State, *parameters: Any) -> int:
+        engine = getattr(s, "engine", None)
+        if engine is not None:
+            return cast(int, engine.measure(self, s, parameters))
+        entries, sort = getattr(s, self.over), s.shapes()[self.over].keys[0]
+        return sum(int(self.weight(s, entries[key], key, *parameters)) for key in s.each(sort))
+
+
+def measure(over: str) -> Callable[[Callable[..., int]], Measure[Any]]:
+    """A sum over the map named `over`; the function gives the weight of one entry.
+
+    The function's arguments are the state, of which it may read parameters
+    only, the entry's value and key, and the measure's own parameters.
+    """
+
+    def mark(function: Callable[..., int]) -> Measure[Any]:
+        made: Measure[Any] = Measure(over, function)
+        _enter("measure", made, ())
+        return made
+
+    return mark

@@ -1,0 +1,266 @@
+"""Operations in steps: what is true at each stage, the steps that several operations have in common.
+
+An operation is a sequence of steps, because in a real system vCPUs, devices
+and other operations run in between. Its stage is the value of `operation`
+for its page. The invariants here say what each stage promises; every step of
+every actor keeps them, so an operation may rely on what it found earlier.
+"""
+
+from __future__ import annotations
+
+from .frames import drop_reference, drop_slot, free_frame
+from .language import invariant, refuse, require, rule, theorem, view
+from .machine import Machine
+from .refusals import Refused
+from .translation import flushed
+from .vocabulary import (
+    MPN,
+    Alone,
+    Bringing,
+    Cleared,
+    Clearing,
+    CommonData,
+    Copied,
+    Copying,
+    DataOf,
+    ForBalloon,
+    GivingUp,
+    Idle,
+    InTransit,
+    Leaving,
+    Mapped,
+    Marking,
+    Nobodys,
+    Page,
+    PagingOut,
+    Private,
+    ReadIn,
+    Reading,
+    Same,
+    Shared,
+    Sharing,
+    Still,
+    Swapped,
+    Unmapped,
+    Unmapping,
+    Untouched,
+    Written,
+    Zeroing,
+)
+
+# Steps in common.
+
+
+@rule("ESX-2-06", "R-03", "R-24")
+def finish_unmapping(s: Machine, page: Page) -> None:
+    """All flushes are done and no transfer holds the frame: nobody can reach the page."""
+    match s.operation[page]:
+        case Unmapping(why):
+            match s.pmap[page]:
+                case Mapped(mpn):
+                    require(flushed(s, page), Refused.FLUSH_PENDING)
+                    require(s.pins[mpn] == 0, Refused.PINNED)
+                    s.operation[page] = Unmapped(why)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("ESX-2-06", "R-03", "ESX-4.2-07")
+def leave_old_frame(s: Machine, page: Page) -> None:
+    """All flushes are done: the frame that the page had before is let go, and the page may be written again."""
+    match s.operation[page]:
+        case Leaving(old):
+            require(flushed(s, page), Refused.FLUSH_PENDING)
+            s.operation[page] = Idle()
+            drop_reference(s, old)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("R-02")
+def abandon(s: Machine, page: Page) -> None:
+    """An operation gives up, from any stage before its effect; what it holds goes back.
+
+    An offer to the balloon is not withdrawn by the server alone: see the balloon chapter.
+    """
+    match s.operation[page]:
+        case Bringing(new) | Copying(new):
+            free_frame(s, new)
+        case Sharing(target):
+            drop_reference(s, target)
+        case PagingOut(slot):
+            drop_slot(s, slot)
+        case GivingUp(why):
+            require(why != ForBalloon(), Refused.WRONG_STAGE)
+        case Marking():
+            pass
+        case _:
+            refuse(Refused.WRONG_STAGE)
+    s.operation[page] = Idle()
+
+
+# What each stage promises.
+
+
+@view
+def frame_is_private(s: Machine, page: Page) -> bool:
+    """Whether the page's contents are in a frame of its own."""
+    match s.pmap[page]:
+        case Mapped(mpn):
+            return s.frame[mpn] == Private(page)
+    return False
+
+
+@view
+def frame_is_still(s: Machine, page: Page) -> bool:
+    """Whether no transfer is under way on the page's frame, if it is its own."""
+    match s.pmap[page]:
+        case Mapped(mpn):
+            return s.pins[mpn] == 0 or isinstance(s.frame[mpn], Shared)
+    return False
+
+
+@view
+def in_hand(s: Machine, page: Page, mpn: MPN) -> bool:
+    """Whether a frame is in transit for this page."""
+    return s.frame[mpn] == InTransit(page)
+
+
+@invariant("ESX-2-09", "ESX-3.3-02")
+def stage_fits_backing(s: Machine, page: Page) -> bool:
+    """Each stage says where the page's contents are: an operation that brings a frame finds the page without one."""
+    match s.operation[page]:
+        case Clearing() | Cleared():
+            return s.pmap[page] == Untouched()
+        case Reading() | ReadIn():
+            return isinstance(s.pmap[page], Swapped)
+        case Sharing() | Marking():
+            return frame_is_private(s, page)
+        case Copying() | Leaving() | GivingUp() | PagingOut():
+            return isinstance(s.pmap[page], Mapped)
+    return True
+
+
+@invariant("ESX-2-10", "ESX-4.2-06", "ESX-7-04")
+def stage_fits_frame_held(s: Machine, page: Page) -> bool:
+    """Each stage says what the frame in the operation's hands is used for."""
+    match s.operation[page]:
+        case Clearing(new) | Cleared(new):
+            return s.frame[new] == Zeroing(page)
+        case Reading(new) | ReadIn(new) | Copying(new):
+            return in_hand(s, page, new)
+        case Sharing(target):
+            match s.frame[target]:
+                case Shared(domain, _):
+                    return domain == s.domain[page.vm]
+            return False
+        case Leaving(old):
+            return in_hand(s, page, old) or isinstance(s.frame[old], Shared)
+    return True
+
+
+@invariant("R-24", "R-48")
+def no_transfer_after_pin_check(s: Machine, page: Page) -> bool:
+    """From its pin check until it ends, an operation's page has no transfer on its own frame."""
+    match s.operation[page]:
+        case Alone() | Same() | Still() | Copied() | Leaving() | Unmapped() | PagingOut():
+            return frame_is_still(s, page)
+    return True
+
+
+@invariant("ESX-2-10", "ESX-4.2-05", "ESX-3.3-04")
+def what_was_done_still_holds(s: Machine, page: Page) -> bool:
+    """What was cleared, read, compared, copied or written out is still equal until the operation ends."""
+    match s.operation[page]:
+        case Cleared(new):
+            return s.contents[new] == s.zero and s.tag[new] == Nobodys()
+        case ReadIn(new):
+            match s.pmap[page]:
+                case Swapped(slot):
+                    return s.contents[new] == s.slot_contents[slot] and s.tag[new] == DataOf(page.vm)
+        case Same(other) | Copied(other) | Leaving(other):
+            match s.pmap[page]:
+                case Mapped(mpn):
+                    return s.contents[mpn] == s.contents[other]
+        case Written(slot):
+            match s.pmap[page]:
+                case Mapped(mpn):
+                    return s.contents[mpn] == s.slot_contents[slot]
+    return True
+
+
+@invariant("ESX-2-11")
+def copy_is_tagged(s: Machine, page: Page) -> bool:
+    """A finished copy is marked as data of the page's VM."""
+    match s.operation[page]:
+        case Copied(new):
+            return s.tag[new] == DataOf(page.vm)
+    return True
+
+
+# Frames and pages.
+
+
+@invariant("ESX-2-04", "ESX-4.2-06")
+def mapped_frame_is_own_or_shared(s: Machine, page: Page) -> bool:
+    """A page's frame is its own, or shared within the domain of its VM."""
+    match s.pmap[page]:
+        case Mapped(mpn):
+            match s.frame[mpn]:
+                case Private(owner):
+                    return owner == page
+                case Shared(domain, _):
+                    return domain == s.domain[page.vm]
+            return False
+    return True
+
+
+@invariant("ESX-2-04")
+def private_frame_backs_its_page(s: Machine, mpn: MPN) -> bool:
+    """A private frame holds the contents of its page."""
+    match s.frame[mpn]:
+        case Private(page):
+            return s.pmap[page] == Mapped(mpn)
+    return True
+
+
+@invariant("ESX-2-11")
+def frame_in_hand_is_held(s: Machine, mpn: MPN) -> bool:
+    """A frame being cleared or in transit is in the hands of the operation on its page."""
+    match s.frame[mpn]:
+        case Zeroing(page):
+            return isinstance(s.operation[page], Bringing)
+        case InTransit(page):
+            match s.operation[page]:
+                case Bringing(held) | Copying(held) | Leaving(held):
+                    return held == mpn
+            return False
+    return True
+
+
+@invariant("ESX-2-11")
+def visible_frame_holds_no_foreign_data(s: Machine, mpn: MPN) -> bool:
+    """No leak: a page's own frame holds data of its VM, a shared one what all its sharers hold."""
+    match s.frame[mpn]:
+        case Private(page):
+            return s.tag[mpn] == DataOf(page.vm)
+        case Shared():
+            return s.tag[mpn] == CommonData()
+    return True
+
+
+# What follows.
+
+
+@theorem("ESX-2-11", "ESX-4.2-06")
+def isolation(s: Machine, page: Page, other: Page, mpn: MPN) -> bool:
+    """Two pages are on one frame only if it is shared."""
+    together = s.pmap[page] == Mapped(mpn) and s.pmap[other] == Mapped(mpn)
+    return page == other or not together or isinstance(s.frame[mpn], Shared)
+
+
+@theorem("LK-2")
+def no_sharing_across_domains(s: Machine, page: Page, other: Page, mpn: MPN) -> bool:
+    """Pages on one frame belong to VMs of one sharing domain."""
+    together = s.pmap[page] == Mapped(mpn) and s.pmap[other] == Mapped(mpn)
+    return not together or s.domain[page.vm] == s.domain[other.vm]

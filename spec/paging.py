@@ -1,0 +1,297 @@
+"""Demand paging (section 3.3): the server moves a page to its swap area without asking the guest.
+
+Out: pick, unmap, all flushed and no transfer, reserve a slot, write, and only
+when the write is done does the slot become the page's authority. In: take a
+frame, read, install. The slot is let go in the same step that installs the
+frame, or kept as a copy while the page stays clean (R-10).
+"""
+
+from __future__ import annotations
+
+from .frames import drop_kept_slot, drop_reference, drop_slot, free_frame, take_frame, take_slot
+from .language import VM, Contents, Grade, choice, invariant, measure, pick, refuse, require, rule
+from .machine import Machine
+from .operations import frame_is_private
+from .refusals import Refused
+from .translation import is_free, revoke
+from .vocabulary import (
+    MPN,
+    Backing,
+    DataOf,
+    ForPaging,
+    Idle,
+    InTransit,
+    KeptSlot,
+    Mapped,
+    NothingKept,
+    Page,
+    Private,
+    ReadIn,
+    Reading,
+    Running,
+    Shared,
+    Slot,
+    SlotHeld,
+    Swapped,
+    Unmapped,
+    Unmapping,
+    Untouched,
+    Writing,
+    Written,
+)
+
+
+@rule("ESX-3.3-03")
+def set_swap_target(s: Machine, vm: VM, pages: int) -> None:
+    """The policy module gives the swap daemon a level for a VM."""
+    require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(0 <= pages <= s.maximum[vm], Refused.NOT_A_LEVEL)
+    s.swap_target[vm] = pages
+
+
+# Out.
+
+
+@choice(Grade.PAPER_PERMITS, "ESX-3.3-06", "R-11")
+def may_be_victim(s: Machine, page: Page) -> bool:
+    """Any page with a frame of its own may be picked; one in a shared frame only under swap_shared."""
+    return isinstance(s.pmap[page], Mapped) and (frame_is_private(s, page) or s.swap_shared)
+
+
+@rule("ESX-3.3-02", "ESX-3.3-03", "ESX-3.3-06", "ESX-4.3-20", "R-12", "R-13")
+def pick_for_paging(s: Machine, page: Page) -> None:
+    """The swap daemon picks a page, after an attempt to share it, and unmaps it."""
+    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
+    require(may_be_victim(s, page), Refused.NOT_PRIVATE)
+    require(s.swapped[page.vm] < s.swap_target[page.vm], Refused.TARGET_REACHED)
+    require(s.resident[page.vm] > s.minimum[page.vm], Refused.AT_MINIMUM)
+    require(s.attempted[page] or not frame_is_private(s, page), Refused.TRY_SHARING_FIRST)
+    s.attempted[page] = False
+    s.operation[page] = Unmapping(ForPaging())
+    revoke(s, page)
+
+
+@choice(Grade.PAPER_SILENT, "ESX-3.3-05")
+def slot_is_free(s: Machine, slot: Slot) -> bool:
+    """Any slot without users may be taken."""
+    return s.slot_count[slot] == 0
+
+
+@rule("ESX-3.3-04", "ESX-3.3-05")
+def reserve_slot(s: Machine, page: Page, slot: Slot) -> None:
+    """A slot is set aside for the page; an older copy that it kept is out of date or not wanted, and goes first."""
+    require(s.operation[page] == Unmapped(ForPaging()), Refused.WRONG_STAGE)
+    require(s.kept[page] == NothingKept(), Refused.KEPT_SLOT)
+    require(slot_is_free(s, slot), Refused.NO_FREE_SLOT)
+    take_slot(s, slot)
+    s.operation[page] = SlotHeld(slot)
+
+
+@rule("ESX-3.3-04")
+def start_write(s: Machine, page: Page, halfway: Contents) -> None:
+    """The disk write starts; until it is done the slot may hold anything."""
+    match s.operation[page]:
+        case SlotHeld(slot):
+            s.slot_contents[slot] = halfway
+            s.operation[page] = Writing(slot)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("ESX-3.3-04")
+def finish_write(s: Machine, page: Page) -> None:
+    """The disk write is done."""
+    match s.operation[page]:
+        case Writing(slot):
+            match s.pmap[page]:
+                case Mapped(mpn):
+                    s.slot_contents[slot] = s.contents[mpn]
+                    s.operation[page] = Written(slot)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("ESX-3.3-04")
+def fail_write(s: Machine, page: Page) -> None:
+    """The disk write failed: the slot goes back, the page is as it was before."""
+    match s.operation[page]:
+        case Writing(slot):
+            drop_slot(s, slot)
+            s.operation[page] = Unmapped(ForPaging())
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("ESX-3.3-02", "R-11", "R-12", "D-03")
+def commit_page_out(s: Machine, page: Page) -> None:
+    """The slot becomes the page's authority, and its frame is let go. A shared frame remembers its copy."""
+    require(s.resident[page.vm] > s.minimum[page.vm], Refused.AT_MINIMUM)
+    match s.operation[page]:
+        case Written(slot):
+            match s.pmap[page]:
+                case Mapped(mpn):
+                    if isinstance(s.frame[mpn], Shared) and s.frame_slot[mpn] == NothingKept():
+                        s.frame_slot[mpn] = KeptSlot(slot)
+                        s.slot_count[slot] += 1
+                    leave_for_slot(s, page, mpn, slot)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("R-10", "R-12")
+def page_out_clean(s: Machine, page: Page) -> None:
+    """A page that is still clean leaves without a write: the copy it kept becomes its authority."""
+    require(s.operation[page] == Unmapped(ForPaging()), Refused.WRONG_STAGE)
+    require(s.resident[page.vm] > s.minimum[page.vm], Refused.AT_MINIMUM)
+    require(not s.dirty[page], Refused.NO_KEPT_SLOT)
+    match s.kept[page]:
+        case KeptSlot(slot):
+            match s.pmap[page]:
+                case Mapped(mpn):
+                    s.kept[page] = NothingKept()
+                    leave_for_slot(s, page, mpn, slot)
+        case _:
+            refuse(Refused.NO_KEPT_SLOT)
+
+
+@rule("R-11", "R-12")
+def page_out_to_copy(s: Machine, page: Page) -> None:
+    """A page in a shared frame that has a copy in the swap area leaves for that slot, which counts it."""
+    require(s.operation[page] == Unmapped(ForPaging()), Refused.WRONG_STAGE)
+    require(s.resident[page.vm] > s.minimum[page.vm], Refused.AT_MINIMUM)
+    match s.pmap[page]:
+        case Mapped(mpn):
+            match s.frame_slot[mpn]:
+                case KeptSlot(slot):
+                    s.slot_count[slot] += 1
+                    leave_for_slot(s, page, mpn, slot)
+                case _:
+                    refuse(Refused.NO_KEPT_SLOT)
+
+
+def leave_for_slot(s: Machine, page: Page, mpn: MPN, slot: Slot) -> None:
+    """The page's contents are in the slot now, and no longer in the frame."""
+    s.pmap[page] = Swapped(slot)
+    s.resident[page.vm] -= 1
+    s.swapped[page.vm] += 1
+    s.operation[page] = Idle()
+    drop_reference(s, mpn)
+
+
+@rule("R-10")
+def forget_kept_slot(s: Machine, page: Page) -> None:
+    """The older copy of a resident page is dropped: the page was written, or slots are scarce."""
+    require(s.kept[page] != NothingKept(), Refused.NO_KEPT_SLOT)
+    drop_kept_slot(s, page)
+
+
+# In.
+
+
+@rule("ESX-3.3-02", "R-01", "R-10")
+def start_page_in(s: Machine, page: Page, new: MPN) -> None:
+    """The guest touches a page that is in the swap area: a frame is taken and the disk read starts."""
+    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(isinstance(s.pmap[page], Swapped), Refused.NOT_SWAPPED)
+    require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
+    require(is_free(s, new), Refused.NO_FREE_FRAME)
+    take_frame(s, new, InTransit(page))
+    s.operation[page] = Reading(new)
+
+
+@rule("ESX-3.3-02")
+def finish_read(s: Machine, page: Page) -> None:
+    """The disk read is done: the frame holds what the slot holds."""
+    match s.operation[page]:
+        case Reading(new):
+            match s.pmap[page]:
+                case Swapped(slot):
+                    s.contents[new] = s.slot_contents[slot]
+                    s.tag[new] = DataOf(page.vm)
+                    s.operation[page] = ReadIn(new)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("ESX-3.3-02")
+def fail_read(s: Machine, page: Page) -> None:
+    """The disk read failed: the frame goes back, the slot is still the authority."""
+    match s.operation[page]:
+        case Reading(new):
+            s.operation[page] = Idle()
+            free_frame(s, new)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("ESX-3.3-02", "R-10")
+def install_page_in(s: Machine, page: Page) -> None:
+    """The page gets the frame and, in the same step, the slot is let go, or kept as a clean copy."""
+    match s.operation[page]:
+        case ReadIn(new):
+            match s.pmap[page]:
+                case Swapped(slot):
+                    s.pmap[page] = Mapped(new)
+                    s.frame[new] = Private(page)
+                    s.operation[page] = Idle()
+                    s.resident[page.vm] += 1
+                    s.swapped[page.vm] -= 1
+                    s.dirty[page] = not s.keep_slot
+                    if s.keep_slot:
+                        s.kept[page] = KeptSlot(slot)
+                    else:
+                        drop_slot(s, slot)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+# What always holds.
+
+
+@measure("pmap")
+def pages_resident(s: Machine, backing: Backing, page: Page, vm: VM) -> int:
+    """Pages of a VM that have a frame."""
+    return pick(isinstance(backing, Mapped) and page.vm == vm, 1, 0)
+
+
+@measure("pmap")
+def pages_swapped(s: Machine, backing: Backing, page: Page, vm: VM) -> int:
+    """Pages of a VM that are in the swap area."""
+    return pick(isinstance(backing, Swapped) and page.vm == vm, 1, 0)
+
+
+@measure("pmap")
+def pages_untouched(s: Machine, backing: Backing, page: Page, vm: VM) -> int:
+    """Pages of a VM that have nothing."""
+    return pick(backing == Untouched() and page.vm == vm, 1, 0)
+
+
+@invariant("R-25", "ESX-3.3-03")
+def pages_of_a_vm_are_counted(s: Machine, vm: VM) -> bool:
+    """The server's figures for a VM are the numbers of its pages in memory and in the swap area."""
+    return s.resident[vm] == pages_resident(s, vm) and s.swapped[vm] == pages_swapped(s, vm)
+
+
+@invariant("R-10", "R-05")
+def slots_in_use_have_users(s: Machine, slot: Slot) -> bool:
+    """A slot's count is never negative."""
+    return s.slot_count[slot] >= 0
+
+
+@invariant("ESX-3.3-04")
+def slot_being_written_is_nobody_elses(s: Machine, page: Page) -> bool:
+    """A slot that is being written has the page-out as its only user."""
+    match s.operation[page]:
+        case SlotHeld(slot) | Writing(slot) | Written(slot):
+            return s.slot_count[slot] == 1
+    return True
+
+
+@invariant("R-11")
+def copy_of_shared_frame_is_exact(s: Machine, mpn: MPN) -> bool:
+    """Only a shared frame has a copy in the swap area on its own account, and that copy is exact."""
+    match s.frame_slot[mpn]:
+        case KeptSlot(slot):
+            return isinstance(s.frame[mpn], Shared) and s.slot_contents[slot] == s.contents[mpn]
+    return True

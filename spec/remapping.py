@@ -1,0 +1,333 @@
+"""Devices and I/O page remapping (section 7).
+
+A device transfer pins a frame from its start to its end. Devices reach only
+low memory: for a page in a high frame the data goes through a bounce buffer,
+which costs a copy. A page that was copied too often is moved to low memory,
+as a copy-on-write break is done: protect, wait, copy, install, wait, free.
+"""
+
+from __future__ import annotations
+
+from .frames import add_reference, drop_reference, free_frame, take_frame
+from .language import (
+    Grade,
+    Value,
+    Word,
+    choice,
+    invariant,
+    refuse,
+    require,
+    rule,
+    theorem,
+    visible,
+)
+from .machine import Machine
+from .private_memory import receive, send, start_sending, stop_sending
+from .refusals import Refused
+from .translation import count_touch, flushed, is_free, may_write, revoke
+from .vocabulary import (
+    MPN,
+    Bounce,
+    BounceIn,
+    BounceOut,
+    DataOf,
+    DeviceCached,
+    Free,
+    Idle,
+    Inbound,
+    InTransit,
+    Mapped,
+    Moving,
+    Nobodys,
+    NothingMoved,
+    NoTransfer,
+    Off,
+    OneWord,
+    Outbound,
+    Page,
+    Private,
+    Running,
+    Shared,
+    Still,
+    Transfer,
+)
+
+# Translations for devices.
+
+
+@rule("ESX-7-03", "ESX-2-06", "R-34")
+def fill_device_entry(s: Machine, page: Page) -> None:
+    """The server looks a page up for I/O that the guest has ordered, and caches the translation."""
+    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
+    match s.pmap[page]:
+        case Mapped(mpn):
+            s.device_entry[page] = DeviceCached(mpn, may_write(s, page, mpn))
+            count_touch(s, page)
+        case _:
+            refuse(Refused.NOT_MAPPED)
+
+
+# Transfers to and from low frames.
+
+
+@rule("ESX-7-01", "ESX-7-02")
+def start_inbound(s: Machine, transfer: Transfer, page: Page) -> None:
+    """A device is told to write a page, by its frame, which is pinned."""
+    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.transfer[transfer] == NoTransfer(), Refused.TRANSFER_IN_PROGRESS)
+    match s.device_entry[page]:
+        case DeviceCached(mpn, writable):
+            require(writable, Refused.NOT_PRIVATE)
+            require(s.low[mpn], Refused.NOT_LOW)
+            s.transfer[transfer] = Inbound(page, mpn)
+            pin(s, mpn)
+        case _:
+            refuse(Refused.NO_TRANSLATION)
+
+
+@rule("ESX-7-01", "ESX-7-02")
+def start_outbound(s: Machine, transfer: Transfer, page: Page) -> None:
+    """A device is told to read a page, by its frame, which is pinned."""
+    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.transfer[transfer] == NoTransfer(), Refused.TRANSFER_IN_PROGRESS)
+    match s.device_entry[page]:
+        case DeviceCached(mpn, _):
+            require(s.low[mpn], Refused.NOT_LOW)
+            s.transfer[transfer] = Outbound(page, mpn, s.contents[mpn])
+            pin(s, mpn)
+            visible(s, start_sending, transfer, page)
+        case _:
+            refuse(Refused.NO_TRANSLATION)
+
+
+def pin(s: Machine, mpn: MPN) -> None:
+    """A transfer uses the frame."""
+    s.pins[mpn] += 1
+    add_reference(s, mpn)
+
+
+def unpin(s: Machine, mpn: MPN) -> None:
+    """It no longer does. A shared frame that all have left is freed now."""
+    s.pins[mpn] -= 1
+    drop_reference(s, mpn)
+
+
+# Transfers through a bounce buffer.
+
+
+@rule("ESX-7-01", "ESX-7-02", "ESX-7-03")
+def start_bounce_in(s: Machine, transfer: Transfer, page: Page, buffer: MPN) -> None:
+    """The page is in high memory: the device is told to write a cleared low frame in its place."""
+    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.transfer[transfer] == NoTransfer(), Refused.TRANSFER_IN_PROGRESS)
+    match s.device_entry[page]:
+        case DeviceCached(mpn, writable):
+            require(writable, Refused.NOT_PRIVATE)
+            take_buffer(s, transfer, mpn, buffer)
+            s.contents[buffer] = s.zero
+            s.tag[buffer] = Nobodys()
+            s.transfer[transfer] = BounceIn(page, mpn, buffer, NothingMoved())
+            s.copies[page] += 1
+            pin(s, mpn)
+        case _:
+            refuse(Refused.NO_TRANSLATION)
+
+
+@rule("ESX-7-01", "ESX-7-02", "ESX-7-03")
+def start_bounce_out(s: Machine, transfer: Transfer, page: Page, buffer: MPN) -> None:
+    """The page is in high memory: it is copied to a low frame, which the device is told to read."""
+    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.transfer[transfer] == NoTransfer(), Refused.TRANSFER_IN_PROGRESS)
+    match s.device_entry[page]:
+        case DeviceCached(mpn, _):
+            take_buffer(s, transfer, mpn, buffer)
+            s.contents[buffer] = s.contents[mpn]
+            s.tag[buffer] = DataOf(page.vm)
+            s.transfer[transfer] = BounceOut(page, mpn, buffer, s.contents[mpn])
+            s.copies[page] += 1
+            pin(s, mpn)
+            visible(s, start_sending, transfer, page)
+        case _:
+            refuse(Refused.NO_TRANSLATION)
+
+
+def take_buffer(s: Machine, transfer: Transfer, mpn: MPN, buffer: MPN) -> None:
+    """A free low frame becomes the bounce buffer for a page in a high one."""
+    require(not s.low[mpn], Refused.NOT_HIGH)
+    require(is_free(s, buffer), Refused.NO_FREE_FRAME)
+    require(s.low[buffer], Refused.NOT_LOW)
+    s.frame[buffer] = Bounce(transfer)
+    s.free_frames -= 1
+
+
+# Data moves, transfers end.
+
+
+@rule("ESX-7-02")
+def device_writes(s: Machine, transfer: Transfer, word: Word, value: Value) -> None:
+    """The device writes one word: of the page's frame, or of the bounce buffer."""
+    match s.transfer[transfer]:
+        case Inbound(page, mpn):
+            s.contents[mpn] = s.contents[mpn].with_word(word, value)
+            s.dirty[page] = True
+            visible(s, receive, page, word, value)
+        case BounceIn(page, mpn, buffer, NothingMoved()):
+            s.contents[buffer] = s.contents[buffer].with_word(word, value)
+            s.tag[buffer] = DataOf(page.vm)
+            s.transfer[transfer] = BounceIn(page, mpn, buffer, OneWord(word))
+        case _:
+            refuse(Refused.NO_TRANSFER)
+
+
+@rule("ESX-7-02")
+def device_reads(s: Machine, transfer: Transfer, word: Word) -> Value:
+    """The device reads one word: of the page's frame, or of the bounce buffer."""
+    match s.transfer[transfer]:
+        case Outbound(page, mpn, _):
+            visible(s, send, transfer, page, word, s.contents[mpn].word(word))
+            return s.contents[mpn].word(word)
+        case BounceOut(page, _, buffer, _):
+            visible(s, send, transfer, page, word, s.contents[buffer].word(word))
+            return s.contents[buffer].word(word)
+        case _:
+            refuse(Refused.NO_TRANSFER)
+
+
+@rule("ESX-7-02")
+def end_transfer(s: Machine, transfer: Transfer) -> None:
+    """The transfer is done. From a bounce buffer just the word that the device wrote reaches the page."""
+    match s.transfer[transfer]:
+        case Inbound(_, mpn):
+            end(s, transfer, mpn)
+        case Outbound(_, mpn, _):
+            end(s, transfer, mpn)
+            visible(s, stop_sending, transfer)
+        case BounceOut(_, mpn, buffer, _):
+            end(s, transfer, mpn)
+            free_frame(s, buffer)
+            visible(s, stop_sending, transfer)
+        case BounceIn(page, mpn, buffer, moved):
+            match moved:
+                case OneWord(word):
+                    arrived = s.contents[buffer].word(word)
+                    s.contents[mpn] = s.contents[mpn].with_word(word, arrived)
+                    s.dirty[page] = True
+                    visible(s, receive, page, word, arrived)
+            end(s, transfer, mpn)
+            free_frame(s, buffer)
+        case _:
+            refuse(Refused.NO_TRANSFER)
+
+
+def end(s: Machine, transfer: Transfer, mpn: MPN) -> None:
+    """The transfer no longer uses its frame."""
+    s.transfer[transfer] = NoTransfer()
+    unpin(s, mpn)
+
+
+# Moving a page.
+
+
+@choice(Grade.OUR_READING, "ESX-7-04", "R-45")
+def is_hot(s: Machine, page: Page) -> bool:
+    """A page is hot once it was copied more often than the threshold."""
+    return s.copies[page] > s.remap_after
+
+
+@rule("ESX-2-08", "ESX-7-04", "R-46", "R-48")
+def move_to_low(s: Machine, page: Page, new: MPN) -> None:
+    """A hot page in a high frame of its own is to move to a free low frame."""
+    require(is_hot(s, page), Refused.NOT_HOT)
+    require(s.low[new], Refused.NOT_LOW)
+    start_move(s, page, new, to_low=True)
+
+
+@rule("ESX-7-06", "R-47")
+def move_to_high(s: Machine, page: Page, new: MPN) -> None:
+    """No low frame is free: some page in low memory makes room."""
+    require(s.displace, Refused.NOT_IN_USE_BY_READING)
+    no_low_frame = s.each(MPN).every(lambda mpn: s.frame[mpn] != Free() or not s.low[mpn])
+    require(no_low_frame, Refused.LOW_FRAME_FREE)
+    require(not s.low[new], Refused.NOT_HIGH)
+    start_move(s, page, new, to_low=False)
+
+
+def start_move(s: Machine, page: Page, new: MPN, to_low: bool) -> None:
+    """Take the frame and write-protect the page."""
+    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
+    require(is_free(s, new), Refused.NO_FREE_FRAME)
+    match s.pmap[page]:
+        case Mapped(mpn):
+            require(s.frame[mpn] == Private(page), Refused.NOT_PRIVATE)
+            require(s.low[mpn] != to_low, Refused.NOT_HIGH)
+            take_frame(s, new, InTransit(page))
+            s.operation[page] = Moving(new)
+            revoke(s, page)
+        case _:
+            refuse(Refused.NOT_MAPPED)
+
+
+@rule("ESX-7-05", "R-03", "R-48")
+def finish_protecting_move(s: Machine, page: Page) -> None:
+    """All flushes are done and no transfer is under way: the page is still, and can be copied."""
+    match s.operation[page]:
+        case Moving(new):
+            match s.pmap[page]:
+                case Mapped(mpn):
+                    require(flushed(s, page), Refused.FLUSH_PENDING)
+                    require(s.pins[mpn] == 0, Refused.PINNED)
+                    s.operation[page] = Still(new)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+# What always holds.
+
+
+@invariant("ESX-7-02", "ESX-7-05")
+def transfer_uses_frame_of_its_page(s: Machine, transfer: Transfer) -> bool:
+    """A transfer's frame backs its page alone, or is shared and holds what the page held at the start."""
+    match s.transfer[transfer]:
+        case Inbound(page, mpn) | BounceIn(page, mpn, _, _):
+            return s.frame[mpn] == Private(page) and s.life[page.vm] != Off()
+        case Outbound(page, mpn, snapshot):
+            unchanged = isinstance(s.frame[mpn], Shared) and s.contents[mpn] == snapshot
+            return (s.frame[mpn] == Private(page) or unchanged) and s.life[page.vm] != Off()
+        case BounceOut(page, mpn, buffer, snapshot):
+            unchanged = s.frame[mpn] == Private(page) or isinstance(s.frame[mpn], Shared)
+            return unchanged and s.contents[buffer] == snapshot and s.life[page.vm] != Off()
+    return True
+
+
+@invariant("ESX-7-01")
+def devices_reach_low_frames_only(s: Machine, transfer: Transfer) -> bool:
+    """The frame that a device itself reads or writes is in low memory."""
+    match s.transfer[transfer]:
+        case Inbound(_, mpn) | Outbound(_, mpn, _):
+            return s.low[mpn]
+        case BounceIn(_, _, buffer, _) | BounceOut(_, _, buffer, _):
+            return s.low[buffer] and s.frame[buffer] == Bounce(transfer)
+    return True
+
+
+@invariant("ESX-7-02")
+def bounce_buffer_is_in_use(s: Machine, mpn: MPN) -> bool:
+    """A bounce buffer belongs to a transfer under way, and holds only data of its VM."""
+    match s.frame[mpn]:
+        case Bounce(transfer):
+            match s.transfer[transfer]:
+                case BounceIn(page, _, buffer, _) | BounceOut(page, _, buffer, _):
+                    return buffer == mpn and (s.tag[mpn] == DataOf(page.vm) or s.tag[mpn] == Nobodys())
+            return False
+    return True
+
+
+@theorem("ESX-7-05", "ESX-2-11")
+def device_writes_own_page(s: Machine, transfer: Transfer, page: Page) -> bool:
+    """A frame that a device writes backs no page but the transfer's."""
+    match s.transfer[transfer]:
+        case Inbound(owner, mpn):
+            return s.pmap[page] != Mapped(mpn) or page == owner
+    return True

@@ -1,0 +1,297 @@
+"""Content-based page sharing (section 4).
+
+A scan hashes a page. If a shared frame with that key is listed, the page may
+come to share it: find, write-protect, wait until nobody can write, compare in
+full, merge, wait again, free the redundant frame. Otherwise, if another page
+has left a hint under the key and still hashes to it, that page is first made
+a shared frame of one user. Otherwise the page leaves a hint itself and is not
+write-protected. A write to a shared page gives the writer a copy of its own.
+"""
+
+from __future__ import annotations
+
+from .frames import add_reference, drop_reference, forget_shared_frame, reference_count, take_frame
+from .language import Contents, Grade, choice, invariant, refuse, require, rule, view
+from .machine import Machine
+from .operations import frame_is_private
+from .refusals import Refused
+from .translation import flushed, is_free, revoke
+from .vocabulary import (
+    MPN,
+    Alone,
+    CommonData,
+    Copied,
+    DataOf,
+    Domain,
+    Found,
+    HintFrame,
+    Idle,
+    InTransit,
+    Key,
+    Leaving,
+    Mapped,
+    Marking,
+    NoEntry,
+    NoHint,
+    Page,
+    Private,
+    Protecting,
+    Quiet,
+    Running,
+    Same,
+    Shared,
+    SharedFrame,
+    Still,
+)
+
+# Scanning.
+
+
+@choice(Grade.PAPER_PERMITS, "ESX-4.2-16", "ESX-4.3-18")
+def may_be_scanned(s: Machine, page: Page) -> bool:
+    """Any page of a running VM that has a frame of its own and no operation may be scanned, at any time."""
+    return s.life[page.vm] == Running() and s.operation[page] == Idle() and frame_is_private(s, page)
+
+
+@view
+def contents_of(s: Machine, page: Page) -> Contents:
+    """What a mapped page holds."""
+    match s.pmap[page]:
+        case Mapped(mpn):
+            return s.contents[mpn]
+    return s.zero
+
+
+@view
+def key_of(s: Machine, page: Page) -> Key:
+    """The key of what a page holds now (ESX-4.2-03)."""
+    return s.hash_of[contents_of(s, page)]
+
+
+@view
+def has_hint(s: Machine, page: Page, key: Key, domain: Domain) -> bool:
+    """Whether a page of this domain left a hint whose stored part agrees with the key."""
+    return s.hint[page] == HintFrame(s.short[key]) and s.domain[page.vm] == domain
+
+
+@rule("ESX-4.2-01", "ESX-4.2-02", "ESX-4.2-03", "ESX-4.3-01", "ESX-4.3-13", "R-15")
+def scan_finds_shared_frame(s: Machine, page: Page) -> None:
+    """The key is that of a shared frame; the operation takes a reference, so that the frame stays."""
+    require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
+    match s.table[s.domain[page.vm], key_of(s, page)]:
+        case SharedFrame(target):
+            s.operation[page] = Found(target)
+            add_reference(s, target)
+        case _:
+            refuse(Refused.NO_MATCH)
+
+
+@rule("ESX-4.2-12", "ESX-4.2-14", "ESX-4.2-15", "ESX-4.3-06", "R-15", "R-17", "R-20")
+def scan_finds_hint(s: Machine, page: Page, other: Page) -> None:
+    """Another page's hint agrees, and it still hashes to the same: it is to become a shared frame."""
+    require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
+    require(page != other, Refused.SAME_PAGE)
+    domain, key = s.domain[page.vm], key_of(s, page)
+    require(s.table[domain, key] == NoEntry(), Refused.MATCH_FIRST)
+    require(has_hint(s, other, key, domain), Refused.NOT_A_HINT)
+    require(may_be_scanned(s, other) and s.short[key_of(s, other)] == s.short[key], Refused.NOT_A_HINT)
+    s.hint[other] = NoHint()
+    s.operation[other] = Marking()
+    revoke(s, other)
+
+
+@rule("ESX-4.2-12", "ESX-4.2-13", "R-16", "R-20")
+def remove_stale_hint(s: Machine, page: Page) -> None:
+    """A hint whose page hashes to something else now, or has no frame of its own, is removed."""
+    match s.hint[page]:
+        case HintFrame(key):
+            require(not frame_is_private(s, page) or s.short[key_of(s, page)] != key, Refused.MATCH_FIRST)
+            s.hint[page] = NoHint()
+        case _:
+            refuse(Refused.NOT_A_HINT)
+
+
+@rule("ESX-4.2-10", "ESX-4.2-11", "ESX-4.3-05", "ESX-4.3-06", "R-19", "R-20")
+def scan_leaves_hint(s: Machine, page: Page) -> None:
+    """Nothing has this key: the page leaves a hint in place of any older one. It stays writable."""
+    require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
+    domain, key = s.domain[page.vm], key_of(s, page)
+    require(s.table[domain, key] == NoEntry(), Refused.MATCH_FIRST)
+    others = s.each(Page).some(lambda other: other != page and has_hint(s, other, key, domain))
+    require(not others, Refused.MATCH_FIRST)
+    s.hint[page] = HintFrame(s.short[key])
+    s.attempted[page] = True
+
+
+# A hinted page becomes a shared frame.
+
+
+@rule("ESX-4.2-15", "ESX-4.3-04", "ESX-4.3-13", "R-24")
+def mark_shared(s: Machine, page: Page) -> None:
+    """Nobody can write the hinted page any more: its frame is entered as shared, with one user."""
+    match s.pmap[page]:
+        case Mapped(mpn):
+            require(s.operation[page] == Marking(), Refused.WRONG_STAGE)
+            require(flushed(s, page), Refused.FLUSH_PENDING)
+            require(s.pins[mpn] == 0, Refused.PINNED)
+            domain, key = s.domain[page.vm], key_of(s, page)
+            require(s.table[domain, key] == NoEntry(), Refused.KEY_TAKEN)
+            s.frame[mpn] = Shared(domain, key)
+            s.table[domain, key] = SharedFrame(mpn)
+            s.tag[mpn] = CommonData()
+            s.operation[page] = Idle()
+        case _:
+            refuse(Refused.NOT_MAPPED)
+
+
+# A page comes to share a frame.
+
+
+@rule("ESX-4.2-06", "R-24")
+def protect(s: Machine, page: Page) -> None:
+    """The page is write-protected, in the pmap's view at once, elsewhere when all have flushed."""
+    match s.operation[page]:
+        case Found(target):
+            s.operation[page] = Protecting(target)
+            revoke(s, page)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("R-24", "R-03")
+def await_flushes(s: Machine, page: Page) -> None:
+    """Every vCPU and the devices have flushed: nobody can write the page through an old translation."""
+    match s.operation[page]:
+        case Protecting(target):
+            require(flushed(s, page), Refused.FLUSH_PENDING)
+            s.operation[page] = Quiet(target)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("R-24")
+def check_pins(s: Machine, page: Page) -> None:
+    """Only now can it be checked that no transfer is under way, as none can start any more."""
+    match s.operation[page]:
+        case Quiet(target):
+            match s.pmap[page]:
+                case Mapped(mpn):
+                    require(s.pins[mpn] == 0, Refused.PINNED)
+                    s.operation[page] = Alone(target)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("ESX-4.2-04", "ESX-4.2-05", "ESX-4.3-14", "R-18")
+def compare(s: Machine, page: Page) -> None:
+    """The two pages are compared in full. After a false match the page is left alone, without a hint."""
+    match s.operation[page]:
+        case Alone(target):
+            if contents_of(s, page) == s.contents[target]:
+                s.operation[page] = Same(target)
+            else:
+                s.operation[page] = Idle()
+                s.attempted[page] = True
+                drop_reference(s, target)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("ESX-4.2-06", "ESX-4.2-07", "ESX-4.2-15")
+def merge(s: Machine, page: Page) -> None:
+    """The page shares the frame from now on. Its own frame may still be read until all have flushed again."""
+    match s.operation[page]:
+        case Same(target):
+            match s.pmap[page]:
+                case Mapped(old):
+                    s.pmap[page] = Mapped(target)
+                    s.frame[old] = InTransit(page)
+                    s.operation[page] = Leaving(old)
+                    s.hint[page] = NoHint()
+                    revoke(s, page)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+# A page gets a frame of its own again: copy-on-write, and the last steps of every move.
+
+
+@rule("ESX-4.2-08", "R-02", "R-22")
+def break_sharing(s: Machine, page: Page, new: MPN) -> None:
+    """A write to a shared page faults: a frame is taken for the writer's copy."""
+    require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
+    match s.pmap[page]:
+        case Mapped(mpn):
+            require(isinstance(s.frame[mpn], Shared), Refused.NOT_SHARED)
+            require(is_free(s, new), Refused.NO_FREE_FRAME)
+            take_frame(s, new, InTransit(page))
+            s.operation[page] = Still(new)
+        case _:
+            refuse(Refused.NOT_MAPPED)
+
+
+@rule("ESX-4.2-08", "ESX-7-04")
+def copy(s: Machine, page: Page) -> None:
+    """Nobody can write the page, so it can be copied."""
+    match s.operation[page]:
+        case Still(new):
+            s.contents[new] = contents_of(s, page)
+            s.tag[new] = DataOf(page.vm)
+            s.operation[page] = Copied(new)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("ESX-2-08", "ESX-4.2-08", "ESX-4.2-09", "ESX-7-05", "R-45")
+def install_copy(s: Machine, page: Page) -> None:
+    """The page has the new frame. Until all have flushed the old, nobody may write: else two would differ."""
+    match s.operation[page]:
+        case Copied(new):
+            match s.pmap[page]:
+                case Mapped(old):
+                    if s.frame[old] == Private(page):
+                        s.frame[old] = InTransit(page)
+                    s.pmap[page] = Mapped(new)
+                    s.frame[new] = Private(page)
+                    s.operation[page] = Leaving(old)
+                    s.copies[page] = 0
+                    revoke(s, page)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+@rule("R-22", "ESX-4.2-08")
+def take_over_frame(s: Machine, page: Page) -> None:
+    """The write is by the last user of the frame, counting operations and transfers: it keeps the frame."""
+    require(s.take_over, Refused.NOT_IN_USE_BY_READING)
+    require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
+    match s.pmap[page]:
+        case Mapped(mpn):
+            require(isinstance(s.frame[mpn], Shared), Refused.NOT_SHARED)
+            require(reference_count(s, mpn) == 1, Refused.LAST_USER_ONLY)
+            forget_shared_frame(s, mpn)
+            s.frame[mpn] = Private(page)
+            s.tag[mpn] = DataOf(page.vm)
+        case _:
+            refuse(Refused.NOT_MAPPED)
+
+
+# What always holds.
+
+
+@invariant("ESX-4.3-01", "ESX-4.3-13")
+def table_lists_shared_frames(s: Machine, domain: Domain, key: Key) -> bool:
+    """What the table lists under a key is the shared frame with that key."""
+    match s.table[domain, key]:
+        case SharedFrame(mpn):
+            return s.frame[mpn] == Shared(domain, key)
+    return True
+
+
+@invariant("ESX-4.3-04", "ESX-4.3-13")
+def shared_frame_is_listed(s: Machine, mpn: MPN) -> bool:
+    """Every shared frame is listed, under the key of what it holds."""
+    match s.frame[mpn]:
+        case Shared(domain, key):
+            return s.table[domain, key] == SharedFrame(mpn) and s.hash_of[s.contents[mpn]] == key
+    return True
