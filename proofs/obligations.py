@@ -9,6 +9,7 @@ query at all, and is recognised by being the same term.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -21,7 +22,7 @@ from pagelaw.spec.machine import Machine
 from pagelaw.spec.private_memory import PrivateMemory
 
 from .encoding import Encoding
-from .lifting import CannotLift, Lift, Path, SymMap, SymState, Sym, arguments_of, paths_of
+from .lifting import CannotLift, Lift, Path, Sym, SymMap, SymState, arguments_of, paths_of
 
 
 @attrs.frozen
@@ -125,6 +126,7 @@ class Theory:
 
     # counting
 
+    @lru_cache  # noqa: B019 (a theory lives as long as its process)
     def counting_facts(self, measure: Measure[Any]) -> list[Any]:
         """What is true of any sum of weights that are not negative: none, one or two entries never exceed it."""
         encoding, lift = self.encoding, self.lift
@@ -197,13 +199,11 @@ class Theory:
         occurring = functions_in(terms)
         facts: list[Any] = []
         for measure in self.measures:
-            if self.lift.measure_function(measure).name() not in occurring:
-                continue
-            for fact in self.counting_facts(measure):
-                facts.append(fact)
-                after = z3.substitute_funs(fact, *replaced) if replaced else fact
-                if not after.eq(fact):
-                    facts.append(after)
+            before = self.counting_facts(measure)
+            facts.extend(before)
+            if replaced and self.lift.measure_function(measure).name() in occurring:
+                after = [z3.substitute_funs(fact, *replaced) for fact in before]
+                facts.extend(new for new, old in zip(after, before, strict=True) if not new.eq(old))
         return facts
 
     def obligations(self, entry: Entry) -> Iterator[Obligation]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .language import VM, Contents, invariant, represents, theorem, view
 from .machine import Machine
-from .translation import may_cache, may_still_cache, shadow_is_dirty
+from .translation import is_dirty, may_cache, may_still_cache
 from .vocabulary import (
     MPN,
     VCPU,
@@ -180,12 +180,17 @@ def device_entry_agrees_with_pmap(s: Machine, page: Page) -> bool:
 
 
 @invariant("ESX-5.3-05", "ESX-5.3-06")
-def sampled_page_is_not_cached(s: Machine, cpu: VCPU, virtual: VPage) -> bool:
-    """A sampled page has no translation that would hide a touch, save where a flush is owed."""
+def sampled_page_is_not_in_shadow(s: Machine, virtual: VPage) -> bool:
+    """A sampled page has no shadow entry, which would hide a touch."""
     match s.shadow[virtual]:
         case Cached(page, _, _, _, _):
-            if s.sampled[page]:
-                return False
+            return not s.sampled[page]
+    return True
+
+
+@invariant("ESX-5.3-05", "ESX-5.3-06")
+def sampled_page_is_not_in_tlb(s: Machine, cpu: VCPU, virtual: VPage) -> bool:
+    """Nor has it a TLB entry, save where a flush is owed."""
     match s.tlb[cpu, virtual]:
         case Cached(page, _, _, _, _):
             return not s.sampled[page] or s.owed[cpu, page]
@@ -198,12 +203,6 @@ def sampled_page_has_no_device_entry(s: Machine, page: Page) -> bool:
     return not s.sampled[page] or not isinstance(s.device_entry[page], DeviceCached) or s.device_owed[page]
 
 
-@view
-def is_clean(s: Machine, page: Page) -> bool:
-    """Whether nobody wrote the page since it was read in."""
-    return not s.dirty[page] and not shadow_is_dirty(s, page)
-
-
 @invariant("R-10")
 def clean_page_equals_its_slot(s: Machine, page: Page) -> bool:
     """While a page is clean, the slot that it keeps holds the same."""
@@ -211,7 +210,7 @@ def clean_page_equals_its_slot(s: Machine, page: Page) -> bool:
         case KeptSlot(slot):
             match s.pmap[page]:
                 case Mapped(mpn):
-                    return not is_clean(s, page) or s.slot_contents[slot] == s.contents[mpn]
+                    return is_dirty(s, page) or s.slot_contents[slot] == s.contents[mpn]
             return False
     return True
 
@@ -221,7 +220,7 @@ def cached_dirty_bit_is_known(s: Machine, cpu: VCPU, virtual: VPage) -> bool:
     """A TLB entry that may store without telling again leads to a page known as dirty."""
     match s.tlb[cpu, virtual]:
         case Cached(page, _, _, _, dirty):
-            return not dirty or not is_clean(s, page)
+            return not dirty or is_dirty(s, page)
     return True
 
 

@@ -228,9 +228,7 @@ def private_frame_backs_its_page(s: Machine, mpn: MPN) -> bool:
 def frame_in_hand_is_held(s: Machine, mpn: MPN) -> bool:
     """A frame being cleared or in transit is in the hands of the operation on its page."""
     match s.frame[mpn]:
-        case Zeroing(page):
-            return isinstance(s.operation[page], Bringing)
-        case InTransit(page):
+        case Zeroing(page) | InTransit(page):
             match s.operation[page]:
                 case Bringing(held) | Copying(held) | Leaving(held):
                     return held == mpn

@@ -8,6 +8,7 @@ frame, or kept as a copy while the page stays clean (R-10).
 
 from __future__ import annotations
 
+from .balloon import pages_ballooned
 from .frames import drop_kept_slot, drop_reference, drop_slot, free_frame, take_frame, take_slot
 from .language import VM, Contents, Grade, choice, invariant, measure, pick, refuse, require, rule
 from .machine import Machine
@@ -25,6 +26,7 @@ from .vocabulary import (
     Mapped,
     NothingKept,
     Page,
+    PagingOut,
     Private,
     ReadIn,
     Reading,
@@ -165,6 +167,7 @@ def page_out_to_copy(s: Machine, page: Page) -> None:
             match s.frame_slot[mpn]:
                 case KeptSlot(slot):
                     s.slot_count[slot] += 1
+                    drop_kept_slot(s, page)
                     leave_for_slot(s, page, mpn, slot)
                 case _:
                     refuse(Refused.NO_KEPT_SLOT)
@@ -273,6 +276,19 @@ def pages_of_a_vm_are_counted(s: Machine, vm: VM) -> bool:
     return s.resident[vm] == pages_resident(s, vm) and s.swapped[vm] == pages_swapped(s, vm)
 
 
+@invariant("ESX-3-02", "ESX-6.1-02", "D-03")
+def pages_of_a_vm_add_up(s: Machine, vm: VM) -> bool:
+    """A VM's pages in memory, in the swap area, in the balloon and untouched are its size; so it never exceeds it."""
+    somewhere = pages_resident(s, vm) + pages_swapped(s, vm) + pages_ballooned(s, vm)
+    return somewhere + pages_untouched(s, vm) == s.maximum[vm]
+
+
+@invariant("D-03", "ESX-6.2-07")
+def swap_reservation_suffices(s: Machine, vm: VM) -> bool:
+    """No VM has more pages in the swap area than it has reserved, as none is paged below its minimum."""
+    return s.swapped[vm] <= s.maximum[vm] - s.minimum[vm]
+
+
 @invariant("R-10", "R-05")
 def slots_in_use_have_users(s: Machine, slot: Slot) -> bool:
     """A slot's count is never negative."""
@@ -281,10 +297,10 @@ def slots_in_use_have_users(s: Machine, slot: Slot) -> bool:
 
 @invariant("ESX-3.3-04")
 def slot_being_written_is_nobody_elses(s: Machine, page: Page) -> bool:
-    """A slot that is being written has the page-out as its only user."""
+    """A slot that is being written has the page-out as its only user, and the page keeps no older copy."""
     match s.operation[page]:
-        case SlotHeld(slot) | Writing(slot) | Written(slot):
-            return s.slot_count[slot] == 1
+        case PagingOut(slot):
+            return s.slot_count[slot] == 1 and s.kept[page] == NothingKept()
     return True
 
 

@@ -118,6 +118,12 @@ def dirty_entry(entry: Translation, page: Page) -> bool:
 
 
 @view
+def is_dirty(s: Machine, page: Page) -> bool:
+    """Whether somebody wrote the page since it was read in."""
+    return s.dirty[page] or shadow_is_dirty(s, page)
+
+
+@view
 def flushed(s: Machine, page: Page) -> bool:
     """Whether every vCPU of the VM and its devices have done what was asked of them for this page."""
     return not s.device_owed[page] and s.each(VCPU, page.vm).every(lambda cpu: not s.owed[cpu, page])
@@ -125,7 +131,7 @@ def flushed(s: Machine, page: Page) -> bool:
 
 def revoke(s: Machine, page: Page) -> None:
     """Withdraw every translation of a page: shadow entries at once, cached ones when their holders flush."""
-    s.dirty[page] = s.dirty[page] or shadow_is_dirty(s, page)
+    s.dirty[page] = is_dirty(s, page)
     s.shadow.write_each(
         s.each(VPage, page.vm), lambda virtual: virtual, Absent(), lambda virtual: translates(s.shadow[virtual], page)
     )
@@ -278,7 +284,7 @@ def forget_shadow(s: Machine, virtual: VPage) -> None:
     """Drop a shadow entry, and gather its dirty bit into the page's."""
     match s.shadow[virtual]:
         case Cached(page, _, _, _, dirty):
-            s.dirty[page] = s.dirty[page] or dirty
+            s.dirty[page] = pick(dirty, True, s.dirty[page])
             s.shadow[virtual] = Absent()
 
 
