@@ -145,6 +145,25 @@ class Encoding:
         self.sort(type(value))
         return self._members[type(value)][value]
 
+    def terms(self, kind: type) -> list[z3.ExprRef]:
+        """The terms of all members of a sort on the small instance."""
+        self.sort(kind)
+        return list(self._members[kind].values())
+
+    def value(self, term: z3.ExprRef, kind: type) -> Any:
+        """The concrete value of a term without variables, on the small instance: `constant` read backwards."""
+        if kind is bool:
+            return z3.is_true(term)
+        if kind is int:
+            return term.as_long()
+        if issubclass(kind, Sum):
+            leaves = variants_of(sum_of(kind))
+            leaf = next(one for one in leaves if one.__name__ == term.decl().name())
+            fields = zip(self.hints(leaf).values(), term.children(), strict=True)
+            return leaf(*[self.value(part, hint) for hint, part in fields])
+        self.sort(kind)
+        return next(member for member, known in self._members[kind].items() if known.eq(term))
+
     def quantify(self, forall: bool, variables: Sequence[z3.ExprRef], kinds: Sequence[type], body: z3.BoolRef) -> Any:
         """`body` for all (or some) values of the variables; written out on a small instance."""
         if not variables:
@@ -152,15 +171,8 @@ class Encoding:
         infinite = self.sizes is None or any(k is int for k in kinds)
         if infinite:
             return (z3.ForAll if forall else z3.Exists)(list(variables), body)
-        for kind in kinds:
-            self.sort(kind)
-        choices = [
-            [z3.BoolVal(True), z3.BoolVal(False)] if kind is bool else list(self._members[kind].values())
-            for kind in kinds
-        ]
-        instances = [
-            z3.substitute(body, *zip(variables, values, strict=True)) for values in product(*choices)
-        ]
+        choices = [[z3.BoolVal(True), z3.BoolVal(False)] if kind is bool else self.terms(kind) for kind in kinds]
+        instances = [z3.substitute(body, *zip(variables, values, strict=True)) for values in product(*choices)]
         return (z3.And if forall else z3.Or)(instances)
 
     def facts_of_the_instance(self) -> list[z3.BoolRef]:

@@ -8,6 +8,7 @@ A `view` is run the same way, but its paths are merged into one term.
 from __future__ import annotations
 
 import inspect
+import linecache
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any, get_type_hints
@@ -36,7 +37,7 @@ class Tracer:
     truth: dict[int, tuple[Any, bool]] = attrs.field(factory=dict)
     possible: dict[int, tuple[Any, tuple[type, ...]]] = attrs.field(factory=dict)
     defined: list[tuple[list[Any], Any, str]] = attrs.field(factory=list)
-    lines: list[int] = attrs.field(factory=list)
+    places: list[str] = attrs.field(factory=list)
 
     @property
     def conditions(self) -> list[Any]:
@@ -61,6 +62,7 @@ class Tracer:
             self.decisions.append(True)
         answer = self.decisions[position]
         self.taken.append((question, answer))
+        self.places.append(asking_line())
         self.truth[question.get_id()] = (question, answer)
         return answer
 
@@ -79,6 +81,17 @@ class Tracer:
     def demand(self, requirement: Any, what: str) -> None:
         """Record that the requirement must hold here for the concrete run to be defined."""
         self.defined.append((self.conditions, requirement, what))
+
+
+def asking_line() -> str:
+    """The line of the specification that asks the question now being decided."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        if module.startswith("pagelaw.spec.") and not module.startswith("pagelaw.spec.language"):
+            return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+        frame = frame.f_back
+    return ""
 
 
 class Sym:
@@ -231,8 +244,8 @@ class SymIds:
         one, belongs = self.generic()
         body, demands = self.lift.merge(lambda: holds(one), bool)
         for conditions, requirement, what in demands:
-            everywhere = z3.ForAll([one.term], z3.Implies(z3.And(belongs, *conditions), requirement))
-            self.lift.tracer.demand(everywhere, what)
+            needed = z3.Implies(z3.And(belongs, *conditions), requirement)
+            self.lift.tracer.demand(self.lift.encoding.quantify(True, [one.term], [self.kind], needed), what)
         full = z3.Implies(belongs, body) if forall else z3.And(belongs, body)
         term = self.lift.encoding.quantify(forall, [one.term], [self.kind], full)
         return SymBool(self.lift, term, bool)
@@ -572,8 +585,11 @@ class Lift:
         return self.wrap(self.measure_term(measure, s, terms), int)
 
     def measure_term(self, measure: Measure[Any], s: SymState, terms: Sequence[Any]) -> Any:
-        """The same, on terms."""
+        """The same, on terms. On a small instance it is added up."""
         held = s.fields[measure.over]
+        if self.encoding.sizes is not None:
+            members = self.encoding.terms(held.shape.keys[0])
+            return z3.Sum([self.weight(measure, s, held.read([one]), one, terms) for one in members])
         total = self.measure_function(measure)(*terms)
         for update in held.updates:
             assert update.point is not None
@@ -598,6 +614,8 @@ class Path:
     unseen: Enum | None
     seen: Any
     private: Any
+    outcomes: list[tuple[str, Any, bool]] = attrs.field(factory=list)
+    """Which way each question went: the line that asked, the question, the answer."""
 
 
 def arguments_of(lift: Lift, function: Callable[..., Any]) -> dict[str, Any]:
@@ -633,5 +651,6 @@ def paths_of(lift: Lift, function: Callable[..., Any], fresh_state: Callable[[],
 
     for tracer, path in lift.paths(run):
         path.conditions = tracer.conditions
+        path.outcomes = [(line, *taken) for line, taken in zip(tracer.places, tracer.taken, strict=True)]
         found.append(path)
     return found
