@@ -32,6 +32,7 @@ from .variants import Sum, sum_of, variant, variants_of
 
 __all__ = [
     "REGISTER", "VM", "Blocked", "Contents", "Entry", "Grade", "Identifier", "Ids", "Map", "Measure", "Owned",
-    "State", "Sum", "Value", "Word", "assumption", "choice", "given", "invariant", "measure", "pick", "refuse", "represents", "require",
-    "rule", "starts_as", "step", "sum_of", "theorem", "variant", "variants_of", "view", "visible",
+    "State", "Sum", "Value", "Word", "assumption", "choice", "given", "invariant", "measure", "pick", "refuse",
+    "represents", "require", "rule", "starts_as", "step", "sum_of", "theorem", "variant", "variants_of", "view",
+    "visible",
 ]

@@ -85,13 +85,16 @@ class Entry:
         return (self.function.__doc__ or "").strip().split("\n")[0]
 
 
-REGISTER: dict[str, dict[str, Entry]] = {
-    kind: {} for kind in ("rule", "assumption", "invariant", "theorem", "choice", "measure", "view", "step", "represents")
-}
+KINDS = ("rule", "assumption", "invariant", "theorem", "choice", "measure", "view", "step", "represents")
+
+REGISTER: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
 
 
 def _enter(kind: str, function: Callable[..., Any], clauses: tuple[str, ...], extra: Any = None) -> None:
-    REGISTER[kind][function.__name__] = Entry(kind, function.__name__, function, clauses, extra)
+    name = function.__name__
+    if name in REGISTER[kind] and REGISTER[kind][name].function.__module__ != function.__module__:
+        raise TypeError(f"two chapters have a {kind} named {name}")
+    REGISTER[kind][name] = Entry(kind, name, function, clauses, extra)
 
 
 def rule(*clauses: str) -> Callable[[F], F]:
@@ -111,6 +114,8 @@ def view(function: Callable[P, R]) -> Callable[P, R]:
         engine = getattr(arguments[0], "engine", None)
         if engine is None:
             return function(*arguments, **named)
+        if named:
+            raise TypeError(f"{function.__name__} takes its arguments by position")
         return cast(R, engine.view(function, arguments))
 
     ask.__name__, ask.__doc__, ask.__module__ = function.__name__, function.__doc__, function.__module__
@@ -180,8 +185,9 @@ class Measure(Generic[P]):
         engine = getattr(s, "engine", None)
         if engine is not None:
             return cast(int, engine.measure(self, s, parameters))
-        entries, sort = getattr(s, self.over), s.shapes()[self.over].keys[0]
-        return sum(int(self.weight(s, entries[key], key, *parameters)) for key in s.each(sort))
+        entries: Any = getattr(s, self.over)
+        keys: Any = s.each(s.shapes()[self.over].keys[0])
+        return sum([self.weight(s, entries[key], key, *parameters) for key in keys])
 
 
 def measure(over: str) -> Callable[[Callable[..., int]], Measure[Any]]:

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from .identifiers import VM, Identifier, Owned
@@ -20,17 +20,29 @@ V = TypeVar("V")
 I = TypeVar("I", bound=Identifier)  # noqa: E741
 
 
+class Always(Generic[V]):
+    """A function that gives one value for every key."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: V) -> None:
+        self.value = value
+
+    def __call__(self, key: Any) -> V:
+        return self.value
+
+
 class Map(dict[K, V], Generic[K, V]):
     """A total map: every key has a value. Read and written with `[...]`, several keys with a comma."""
 
-    __slots__ = ("_otherwise",)
+    __slots__ = ("otherwise",)
 
     def __init__(self, otherwise: Callable[[K], V], entries: Iterable[tuple[K, V]] = ()) -> None:
         super().__init__(entries)
-        self._otherwise = otherwise
+        self.otherwise = otherwise
 
     def __missing__(self, key: K) -> V:
-        value = self[key] = self._otherwise(key)
+        value = self[key] = self.otherwise(key)
         return value
 
     def write_each(
@@ -49,7 +61,7 @@ class Map(dict[K, V], Generic[K, V]):
 
     def copy(self) -> Map[K, V]:
         """A map of its own with the same values."""
-        return Map(self._otherwise, self.items())
+        return Map(self.otherwise, self.items())
 
 
 class Ids(tuple[I, ...], Generic[I]):
@@ -126,32 +138,37 @@ class State:
         return cls._shapes
 
     @classmethod
-    def start(cls, ids: dict[type, Iterable[Any]], **parameters: Any) -> Self:
+    def start(cls, ids: Mapping[type, Iterable[Any]], **parameters: Any) -> Self:
         """The initial state of a machine with these identifiers.
 
         ids: for each identifier sort all its members. parameters: for each
         given field a value, or for a map a function of its key(s).
         """
+        shapes = cls.shapes().values()
+        wanted = {shape.name for shape in shapes if shape.field.is_given}
+        if wanted != parameters.keys():
+            raise TypeError(f"parameters missing or unknown: {sorted(wanted ^ parameters.keys())}")
         state = cls.__new__(cls)
         state.ids = {sort: Ids(members) for sort, members in ids.items()}
         state.observer = None
         state._per_vm = {}
-        for shape in cls.shapes().values():
-            if shape.field.is_given and shape.name not in parameters:
-                raise TypeError(f"parameter {shape.name} is missing")
-            value = parameters[shape.name] if shape.field.is_given else shape.field.value
-            if isinstance(value, str):
-                value = parameters[value]
-            if not shape.keys:
-                held = value
-            elif isinstance(value, Map) and not shape.field.is_given:
-                held = Map(value._otherwise)
-            elif not shape.field.is_given:
-                held = Map(lambda key, value=value: value)
-            else:
-                held = value if isinstance(value, Map) else Map(value)
-            setattr(state, shape.name, held)
+        for shape in shapes:
+            if shape.field.is_given:
+                value = parameters[shape.name]
+                setattr(state, shape.name, Map(value) if shape.keys and not isinstance(value, Map) else value)
+        for shape in shapes:
+            if not shape.field.is_given:
+                setattr(state, shape.name, state._beginning(shape))
         return state
+
+    def _beginning(self, shape: Shape) -> Any:
+        """What a field that rules may write holds in the initial state."""
+        value = shape.field.value
+        if isinstance(value, str):
+            value = getattr(self, value)
+        if not shape.keys:
+            return value
+        return Map(value.__getitem__ if isinstance(value, Map) else Always(value))
 
     _per_vm: dict[tuple[type, VM], Ids[Any]]
 
@@ -175,15 +192,17 @@ class State:
         return twin
 
     def written(self) -> dict[str, Any]:
-        """Every value that differs from the initial one, by field and key: equal states give equal answers."""
+        """What each written field holds; of a map just the entries that differ from the initial ones.
+
+        Equal states give equal answers, whatever was read of them.
+        """
         changed: dict[str, Any] = {}
         for shape in self.shapes().values():
             held = getattr(self, shape.name)
             if shape.field.is_given:
                 continue
             if shape.keys:
-                start = shape.field.value
-                changed[shape.name] = {key: value for key, value in held.items() if value != start}
+                changed[shape.name] = {key: value for key, value in held.items() if value != held.otherwise(key)}
             else:
                 changed[shape.name] = held
         return changed

@@ -49,6 +49,13 @@ class Sum(metaclass=SumMeta):
     __slots__ = ()
     _single: ClassVar[Any] = None
 
+    def __init__(self, *fields: object) -> None:
+        raise TypeError(f"{type(self).__name__} stands for several variants; build one of them")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        cls: Any = type(self)
+        return cls, tuple(getattr(self, field.name) for field in attrs.fields(cls))
+
 
 _Class = TypeVar("_Class", bound=type)
 _made: list[type] = []
@@ -58,9 +65,11 @@ _made: list[type] = []
 def variant(cls: _Class) -> _Class:
     """Make a class one variant of the sum it inherits from."""
     made: Any = attrs.frozen(cls)
-    for parent in made.__mro__:  # a variant with variants below it is never built
+    for parent in made.__mro__[1:]:  # a variant with variants below it is never built
         if isinstance(parent, SumMeta):
             parent._single = None
+            parent.__init__ = Sum.__init__  # type: ignore[misc]  # all instances are of the lowest variants
+    made._single = None
     if not attrs.fields(made):
         made._single = made()
     _made.append(made)
