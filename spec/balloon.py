@@ -9,7 +9,7 @@ in or out (ESX-3.2-09 to ESX-3.2-12, R-07).
 
 from __future__ import annotations
 
-from .frames import drop_kept_slot, drop_reference, drop_slot
+from .frames import drop_reference, drop_slot
 from .language import VM, invariant, measure, pick, refuse, require, rule, visible
 from .machine import Machine
 from .private_memory import give_up, offer, surrender, withdraw_offers
@@ -24,6 +24,7 @@ from .vocabulary import (
     Mapped,
     MustReset,
     NoDriver,
+    NothingKept,
     Page,
     Ready,
     Running,
@@ -118,11 +119,11 @@ def annotate(s: Machine, page: Page) -> None:
 def release_to_balloon(s: Machine, page: Page) -> None:
     """The page is out of everybody's reach: its entry is annotated, its frame and its contents are given up."""
     require(s.operation[page] == Unmapped(ForBalloon()), Refused.WRONG_STAGE)
+    require(s.kept[page] == NothingKept(), Refused.KEPT_SLOT)
     require(s.driver[page.vm] == Ready(), Refused.NO_DRIVER)
     require(s.resident[page.vm] > s.minimum[page.vm], Refused.AT_MINIMUM)
     match s.pmap[page]:
         case Mapped(mpn):
-            drop_kept_slot(s, page)
             annotate(s, page)
             s.resident[page.vm] -= 1
             s.operation[page] = Idle()

@@ -60,12 +60,19 @@ def add_reference(s: Machine, mpn: MPN) -> None:
     set_reference_count(s, mpn, reference_count(s, mpn) + 1)
 
 
+def lose_reference(s: Machine, mpn: MPN) -> None:
+    """One user less of a frame that has others."""
+    set_reference_count(s, mpn, reference_count(s, mpn) - 1)
+
+
 def drop_reference(s: Machine, mpn: MPN) -> None:
-    """One user less. A frame that has none left is freed (R-21)."""
+    """One user less. A frame that has none left is freed; a shared one leaves the table (R-21)."""
     left = reference_count(s, mpn) - 1
     set_reference_count(s, mpn, left)
     if left == 0:
-        free_frame(s, mpn)
+        forget_shared_frame(s, mpn)
+        s.frame[mpn] = Free()
+        s.free_frames += 1
 
 
 def take_frame(s: Machine, mpn: MPN, use: FrameUse) -> None:
@@ -75,9 +82,8 @@ def take_frame(s: Machine, mpn: MPN, use: FrameUse) -> None:
     set_reference_count(s, mpn, 1)
 
 
-def free_frame(s: Machine, mpn: MPN) -> None:
-    """The frame is free again; a shared one leaves the table, and its copy in the swap area is dropped."""
-    forget_shared_frame(s, mpn)
+def return_frame(s: Machine, mpn: MPN) -> None:
+    """A frame that was never shared is free again. Its contents stay in it."""
     set_reference_count(s, mpn, 0)
     s.frame[mpn] = Free()
     s.free_frames += 1
@@ -248,7 +254,7 @@ def pins_are_transfers(s: Machine, mpn: MPN) -> bool:
 
 @invariant("ESX-2-11")
 def use_of_a_frame_fits_its_count(s: Machine, mpn: MPN) -> bool:
-    """A free, bounce or overhead frame has no user, one in transit or of one page one beside transfers, a shared one some."""
+    """Unused frames have no user, one in transit has one, a page's own one beside transfers, a shared one some."""
     match s.frame[mpn]:
         case Free() | Bounce() | Reserved():
             return reference_count(s, mpn) == 0

@@ -8,7 +8,7 @@ every actor keeps them, so an operation may rely on what it found earlier.
 
 from __future__ import annotations
 
-from .frames import drop_reference, drop_slot, free_frame
+from .frames import drop_reference, drop_slot, return_frame
 from .language import invariant, refuse, require, rule, theorem, view
 from .machine import Machine
 from .refusals import Refused
@@ -85,7 +85,7 @@ def abandon(s: Machine, page: Page) -> None:
     """
     match s.operation[page]:
         case Bringing(new) | Copying(new):
-            free_frame(s, new)
+            return_frame(s, new)
         case Sharing(target):
             drop_reference(s, target)
         case PagingOut(slot):

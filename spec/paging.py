@@ -9,7 +9,7 @@ frame, or kept as a copy while the page stays clean (R-10).
 from __future__ import annotations
 
 from .balloon import pages_ballooned
-from .frames import drop_kept_slot, drop_reference, drop_slot, free_frame, take_frame, take_slot
+from .frames import drop_kept_slot, drop_reference, drop_slot, return_frame, take_frame, take_slot
 from .language import VM, Contents, Grade, choice, invariant, measure, pick, refuse, require, rule
 from .machine import Machine
 from .operations import frame_is_private
@@ -223,7 +223,7 @@ def fail_read(s: Machine, page: Page) -> None:
     match s.operation[page]:
         case Reading(new):
             s.operation[page] = Idle()
-            free_frame(s, new)
+            return_frame(s, new)
         case _:
             refuse(Refused.WRONG_STAGE)
 

@@ -7,7 +7,7 @@ until nothing of it is left; only then do its reservations go back.
 
 from __future__ import annotations
 
-from .frames import drop_kept_slot, drop_reference, drop_slot
+from .frames import drop_reference, drop_slot
 from .language import VM, assumption, invariant, measure, pick, refuse, require, rule, visible
 from .machine import Machine
 from .private_memory import be_off, give_up, power_off, power_on
@@ -26,6 +26,7 @@ from .vocabulary import (
     Life,
     Mapped,
     NoDriver,
+    NothingKept,
     Off,
     Page,
     Reserved,
@@ -99,9 +100,9 @@ def reap(s: Machine, page: Page) -> None:
 def release_at_power_off(s: Machine, page: Page) -> None:
     """A page of a dying VM is out of everybody's reach: its frame goes."""
     require(s.operation[page] == Unmapped(ForPowerOff()), Refused.WRONG_STAGE)
+    require(s.kept[page] == NothingKept(), Refused.KEPT_SLOT)
     match s.pmap[page]:
         case Mapped(mpn):
-            drop_kept_slot(s, page)
             s.pmap[page] = Untouched()
             s.resident[page.vm] -= 1
             s.operation[page] = Idle()

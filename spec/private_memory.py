@@ -9,7 +9,7 @@ steps or changes nothing here: that is the theorem "refinement".
 
 from __future__ import annotations
 
-from .language import VM, Blocked, Contents, Map, State, Value, Word, given, require, starts_as, step
+from .language import VM, Blocked, Contents, Map, State, Value, Word, given, require, starts_as, step, view
 from .refusals import Refused
 from .vocabulary import VCPU, Dying, GuestEntry, Life, Names, NotPresent, Off, Page, Running, Transfer, VPage
 
@@ -35,12 +35,23 @@ class PrivateMemory(State):
     """What a transfer's page held when the transfer began."""
 
 
+@view
+def may_be_taken(m: PrivateMemory, page: Page) -> bool:
+    """Whether a page may be taken away for good: offered by its guest, or of a VM that is being powered off."""
+    return m.offered[page] or m.power[page.vm] == Dying()
+
+
+@view
+def is_named(m: PrivateMemory, cpu: VCPU, virtual: VPage, page: Page) -> bool:
+    """Whether the guest's table, as this vCPU may know it, takes the virtual page to the page of the same VM."""
+    return cpu.vm == page.vm == virtual.vm and (m.names[virtual] == Names(page) or m.unsynced[cpu, virtual])
+
+
 @step("ESX-2-04", "ESX-2-08")
 def read(m: PrivateMemory, cpu: VCPU, virtual: VPage, page: Page, word: Word) -> Value:
     """A vCPU reads a word of the page that the virtual page names: the VM's own last write to it."""
     require(m.power[page.vm] == Running(), Refused.VM_NOT_RUNNING)
-    require(cpu.vm == page.vm and virtual.vm == page.vm, Refused.OTHER_VM)
-    require(m.names[virtual] == Names(page) or m.unsynced[cpu, virtual], Refused.NO_GUEST_MAPPING)
+    require(is_named(m, cpu, virtual, page), Refused.NO_GUEST_MAPPING)
     return m.memory[page].word(word)
 
 
@@ -48,8 +59,7 @@ def read(m: PrivateMemory, cpu: VCPU, virtual: VPage, page: Page, word: Word) ->
 def write(m: PrivateMemory, cpu: VCPU, virtual: VPage, page: Page, word: Word, value: Value) -> None:
     """A vCPU writes a word."""
     require(m.power[page.vm] == Running(), Refused.VM_NOT_RUNNING)
-    require(cpu.vm == page.vm and virtual.vm == page.vm, Refused.OTHER_VM)
-    require(m.names[virtual] == Names(page) or m.unsynced[cpu, virtual], Refused.NO_GUEST_MAPPING)
+    require(is_named(m, cpu, virtual, page), Refused.NO_GUEST_MAPPING)
     m.memory[page] = m.memory[page].with_word(word, value)
 
 
@@ -110,8 +120,8 @@ def withdraw_offers(m: PrivateMemory, vm: VM) -> None:
 
 @step("ESX-3.2-07", "R-04")
 def give_up(m: PrivateMemory, page: Page) -> None:
-    """A page is taken away for good: offered by its guest, or of a VM that is being powered off."""
-    require(m.offered[page] or m.power[page.vm] == Dying(), Refused.NOT_OFFERED)
+    """A page is taken away for good."""
+    require(may_be_taken(m, page), Refused.NOT_OFFERED)
     m.memory[page] = m.zero
     m.offered[page] = False
 

@@ -8,7 +8,7 @@ as a copy-on-write break is done: protect, wait, copy, install, wait, free.
 
 from __future__ import annotations
 
-from .frames import add_reference, drop_reference, free_frame, take_frame
+from .frames import add_reference, drop_reference, lose_reference, return_frame, take_frame
 from .language import (
     Grade,
     Value,
@@ -107,10 +107,18 @@ def pin(s: Machine, mpn: MPN) -> None:
     add_reference(s, mpn)
 
 
-def unpin(s: Machine, mpn: MPN) -> None:
-    """It no longer does. A shared frame that all have left is freed now."""
+def unpin(s: Machine, transfer: Transfer, mpn: MPN) -> None:
+    """The transfer is over, and no longer uses the frame. A shared frame that all have left is freed now."""
+    s.transfer[transfer] = NoTransfer()
     s.pins[mpn] -= 1
     drop_reference(s, mpn)
+
+
+def unpin_own(s: Machine, transfer: Transfer, mpn: MPN) -> None:
+    """The same for a frame that its page still has for itself."""
+    s.transfer[transfer] = NoTransfer()
+    s.pins[mpn] -= 1
+    lose_reference(s, mpn)
 
 
 # Transfers through a bounce buffer.
@@ -195,35 +203,38 @@ def device_reads(s: Machine, transfer: Transfer, word: Word) -> Value:
 
 
 @rule("ESX-7-02")
-def end_transfer(s: Machine, transfer: Transfer) -> None:
-    """The transfer is done. From a bounce buffer just the word that the device wrote reaches the page."""
+def end_inbound(s: Machine, transfer: Transfer) -> None:
+    """The device has written what it had to. From a bounce buffer just the word that it wrote reaches the page."""
     match s.transfer[transfer]:
         case Inbound(_, mpn):
-            end(s, transfer, mpn)
-        case Outbound(_, mpn, _):
-            end(s, transfer, mpn)
-            visible(s, stop_sending, transfer)
-        case BounceOut(_, mpn, buffer, _):
-            end(s, transfer, mpn)
-            free_frame(s, buffer)
-            visible(s, stop_sending, transfer)
-        case BounceIn(page, mpn, buffer, moved):
-            match moved:
-                case OneWord(word):
-                    arrived = s.contents[buffer].word(word)
-                    s.contents[mpn] = s.contents[mpn].with_word(word, arrived)
-                    s.dirty[page] = True
-                    visible(s, receive, page, word, arrived)
-            end(s, transfer, mpn)
-            free_frame(s, buffer)
+            unpin_own(s, transfer, mpn)
+        case BounceIn(_, mpn, buffer, NothingMoved()):
+            unpin_own(s, transfer, mpn)
+            return_frame(s, buffer)
+        case BounceIn(page, mpn, buffer, OneWord(word)):
+            arrived = s.contents[buffer].word(word)
+            s.contents[mpn] = s.contents[mpn].with_word(word, arrived)
+            s.dirty[page] = True
+            unpin_own(s, transfer, mpn)
+            return_frame(s, buffer)
+            visible(s, receive, page, word, arrived)
         case _:
             refuse(Refused.NO_TRANSFER)
 
 
-def end(s: Machine, transfer: Transfer, mpn: MPN) -> None:
-    """The transfer no longer uses its frame."""
-    s.transfer[transfer] = NoTransfer()
-    unpin(s, mpn)
+@rule("ESX-7-02")
+def end_outbound(s: Machine, transfer: Transfer) -> None:
+    """The device has read what it had to."""
+    match s.transfer[transfer]:
+        case Outbound(_, mpn, _):
+            unpin(s, transfer, mpn)
+            visible(s, stop_sending, transfer)
+        case BounceOut(_, mpn, buffer, _):
+            unpin(s, transfer, mpn)
+            return_frame(s, buffer)
+            visible(s, stop_sending, transfer)
+        case _:
+            refuse(Refused.NO_TRANSFER)
 
 
 # Moving a page.
