@@ -138,7 +138,7 @@ class Encoding:
         if isinstance(value, int):
             return z3.IntVal(value)
         if isinstance(value, Sum):
-            leaf = type(value)
+            leaf: Any = type(value)
             return self.constructor(leaf)(*[self.constant(getattr(value, f.name)) for f in attrs.fields(leaf)])
         if self.sizes is None:
             raise TypeError(f"{value!r}: a rule names a particular {type(value).__name__}")
