@@ -74,11 +74,11 @@ class Tracer:
 
 
 def asking_line() -> str:
-    """The line of the specification that asks the question now being decided."""
+    """The line of the specification that asks the question now being decided, after its function's name."""
     frame = inspect.currentframe()
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
         if module.startswith("pagelaw.spec.") and not module.startswith("pagelaw.spec.language"):
-            return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+            return f"{frame.f_code.co_name}: {linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()}"
         frame = frame.f_back
     return ""
