@@ -10,9 +10,9 @@ in or out (ESX-3.2-09 to ESX-3.2-12, R-07).
 from __future__ import annotations
 
 from .frames import drop_reference, drop_slot
-from .language import VM, invariant, measure, pick, refuse, require, rule, visible
+from .language import VM, invariant, measure, pick, refuse, require, rule, view, visible
 from .machine import Machine
-from .private_memory import give_up, offer, surrender, withdraw_offers
+from .private_memory import decline, give_up, offer, surrender, withdraw_offers
 from .refusals import Refused
 from .translation import revoke
 from .vocabulary import (
@@ -141,14 +141,15 @@ def touch_page_on_its_way(s: Machine, page: Page) -> None:
     visible(s, withdraw_offers, page.vm)
 
 
-@rule("ESX-3.2-11", "R-07")
-def call_off_balloon(s: Machine, page: Page) -> None:
-    """After a pop, a reset or the driver's end, a page on its way into the balloon is left where it is."""
+@rule("ESX-3.2-05", "R-07", "R-12")
+def decline_offer(s: Machine, page: Page) -> None:
+    """The server leaves an offered page where it is: it may refuse, and must after a pop, a reset, the driver's end."""
     require(is_going_to_balloon(s, page), Refused.WRONG_STAGE)
-    require(s.driver[page.vm] != Ready(), Refused.NO_RESET_PENDING)
     s.operation[page] = Idle()
+    visible(s, decline, page)
 
 
+@view
 def is_going_to_balloon(s: Machine, page: Page) -> bool:
     """Whether the page is being unmapped for the balloon."""
     match s.operation[page]:

@@ -12,13 +12,20 @@ from .language import assumption, invariant, measure, pick, theorem, view
 from .machine import Machine
 from .vocabulary import (
     MPN,
+    VCPU,
     Backing,
     Bounce,
+    BounceIn,
+    BounceOut,
     Bringing,
+    Cached,
     Copying,
+    DeviceCached,
     DeviceTransfer,
+    DeviceTranslation,
     FrameUse,
     Free,
+    Inbound,
     InTransit,
     Kept,
     KeptSlot,
@@ -27,6 +34,7 @@ from .vocabulary import (
     NoEntry,
     NothingKept,
     Operation,
+    Outbound,
     Page,
     PagingOut,
     Private,
@@ -36,7 +44,9 @@ from .vocabulary import (
     Slot,
     Swapped,
     Transfer,
+    Translation,
     UnderWay,
+    VPage,
     Zeroing,
 )
 
@@ -231,6 +241,12 @@ def count_field_holds_something(s: Machine) -> bool:
     return s.count_top >= 1
 
 
+@assumption("ESX-2-01", "ESX-3.3-02")
+def sizes_are_numbers_of_things(s: Machine) -> bool:
+    """There are so many frames and slots: a number that is not negative."""
+    return s.total_frames >= 0 and s.total_slots >= 0
+
+
 @invariant("ESX-4.3-08", "ESX-4.3-11", "R-21", "R-23")
 def count_is_number_of_users(s: Machine, mpn: MPN) -> bool:
     """A frame's reference count is the number of pages mapped to it, operations holding it and transfers on it."""
@@ -292,12 +308,6 @@ def free_slots_counted(s: Machine) -> bool:
     return s.free_slots == slots_free(s)
 
 
-@theorem("ESX-2-11")
-def free_means_unreachable(s: Machine, page: Page, mpn: MPN) -> bool:
-    """No page is mapped to a free frame, and no operation holds one."""
-    return s.frame[mpn] != Free() or (s.pmap[page] != Mapped(mpn) and not holds(s, page, mpn))
-
-
 @view
 def holds(s: Machine, page: Page, mpn: MPN) -> bool:
     """Whether the operation on a page holds this frame."""
@@ -305,3 +315,63 @@ def holds(s: Machine, page: Page, mpn: MPN) -> bool:
         case Bringing(held) | Sharing(held) | Copying(held) | Leaving(held):
             return held == mpn
     return False
+
+
+@view
+def leads_to(entry: Translation, mpn: MPN) -> bool:
+    """Whether a shadow or TLB entry leads to this frame."""
+    match entry:
+        case Cached(_, cached, _, _, _):
+            return cached == mpn
+    return False
+
+
+@view
+def uses(transfer: DeviceTransfer, mpn: MPN) -> bool:
+    """Whether a transfer uses this frame, for the page or as a bounce buffer."""
+    match transfer:
+        case Inbound(_, held) | Outbound(_, held, _):
+            return held == mpn
+        case BounceIn(_, held, buffer, _) | BounceOut(_, held, buffer, _):
+            return mpn in (held, buffer)
+    return False
+
+
+@view
+def device_leads_to(entry: DeviceTranslation, mpn: MPN) -> bool:
+    """Whether a device entry leads to this frame."""
+    match entry:
+        case DeviceCached(cached, _):
+            return cached == mpn
+    return False
+
+
+@theorem("ESX-2-11", "R-03")
+def free_frame_is_not_used(s: Machine, page: Page, mpn: MPN) -> bool:
+    """A free frame is no page's, and no operation holds it."""
+    return s.frame[mpn] != Free() or not (s.pmap[page] == Mapped(mpn) or holds(s, page, mpn))
+
+
+@theorem("ESX-2-11", "R-03")
+def free_frame_is_not_cached(s: Machine, virtual: VPage, cpu: VCPU, mpn: MPN) -> bool:
+    """No shadow or TLB entry leads to a free frame."""
+    cached = leads_to(s.shadow[virtual], mpn) or leads_to(s.tlb[cpu, virtual], mpn)
+    return s.frame[mpn] != Free() or not cached
+
+
+@theorem("ESX-2-11", "R-03", "ESX-7-02")
+def free_frame_is_out_of_reach_of_devices(s: Machine, page: Page, t: Transfer, mpn: MPN) -> bool:
+    """No transfer uses a free frame, and no device entry leads to one."""
+    reached = uses(s.transfer[t], mpn) or device_leads_to(s.device_entry[page], mpn)
+    return s.frame[mpn] != Free() or not reached
+
+
+@theorem("R-05", "R-10", "R-11")
+def free_slot_is_unreachable(s: Machine, page: Page, mpn: MPN, slot: Slot) -> bool:
+    """A free slot has no page's contents, no copy, and no operation that means to write it."""
+    match s.operation[page]:
+        case PagingOut(held):
+            if held == slot:
+                return s.slot_count[slot] != 0
+    copied = s.kept[page] == KeptSlot(slot) or s.frame_slot[mpn] == KeptSlot(slot)
+    return s.slot_count[slot] != 0 or not (s.pmap[page] == Swapped(slot) or copied)

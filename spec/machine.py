@@ -195,3 +195,7 @@ class Machine(State):
     """Machine memory reserved by VMs that are not off, in pages (ESX-6.2-03)."""
     reserved_swap: int = starts_as(0)
     """Swap space reserved by them, in pages (ESX-6.2-04)."""
+
+
+SIZES: dict[str, type] = {"total_frames": MPN, "total_slots": Slot, "maximum": Page}
+"""Parameters that are numbers of identifiers: of all of a sort, or, for `maximum`, of those of each VM."""

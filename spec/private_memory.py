@@ -11,7 +11,19 @@ from __future__ import annotations
 
 from .language import VM, Blocked, Contents, Map, State, Value, Word, given, require, starts_as, step, view
 from .refusals import Refused
-from .vocabulary import VCPU, Dying, GuestEntry, Life, Names, NotPresent, Off, Page, Running, Transfer, VPage
+from .vocabulary import (
+    VCPU,
+    Dying,
+    GuestEntry,
+    Life,
+    Names,
+    NotPresent,
+    Off,
+    Page,
+    Running,
+    Transfer,
+    VPage,
+)
 
 __all__ = ["Blocked", "PrivateMemory"]
 
@@ -116,6 +128,12 @@ def offer(m: PrivateMemory, page: Page) -> None:
 def withdraw_offers(m: PrivateMemory, vm: VM) -> None:
     """The guest takes back what it has offered and what was not taken yet."""
     m.offered.write_each(m.each(Page, vm), lambda page: page, False)
+
+
+@step("ESX-3.2-05")
+def decline(m: PrivateMemory, page: Page) -> None:
+    """The server does not take a page that was offered."""
+    m.offered[page] = False
 
 
 @step("ESX-3.2-07", "R-04")

@@ -11,7 +11,10 @@ from .language import VM, Grade, choice, require, rule
 from .machine import Machine
 from .refusals import Refused
 from .translation import revoke
-from .vocabulary import Page, Running
+from .vocabulary import (
+    Page,
+    Running,
+)
 
 
 @choice(Grade.PAPER_PERMITS, "ESX-5.3-04", "R-32", "R-33")

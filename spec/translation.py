@@ -30,10 +30,13 @@ from .vocabulary import (
     MPN,
     VCPU,
     Absent,
+    AllVCPUs,
     Cached,
     Cleared,
     Clearing,
     DataOf,
+    Devices,
+    Extent,
     Filling,
     Found,
     Free,
@@ -48,6 +51,7 @@ from .vocabulary import (
     Nobodys,
     NoDeviceEntry,
     NoFill,
+    OneVCPU,
     Page,
     PagingOut,
     Private,
@@ -135,9 +139,26 @@ def revoke(s: Machine, page: Page) -> None:
     s.shadow.write_each(
         s.each(VPage, page.vm), lambda virtual: virtual, Absent(), lambda virtual: translates(s.shadow[virtual], page)
     )
-    s.owed.write_each(s.each(VCPU, page.vm), lambda cpu: (cpu, page), True)
-    s.device_owed[page] = True
+    ask_to_flush(s, page, AllVCPUs())
+    ask_to_flush(s, page, Devices())
     s.generation[page] += 1
+
+
+def ask_to_flush(s: Machine, page: Page, extent: Extent) -> None:
+    """Ask for a flush of a page's translations; the request stays pending until each asked has done it."""
+    match extent:
+        case OneVCPU(cpu):
+            s.owed[cpu, page] = True
+        case AllVCPUs():
+            s.owed.write_each(s.each(VCPU, page.vm), lambda cpu: (cpu, page), True)
+        case Devices():
+            s.device_owed[page] = True
+
+
+@rule("ESX-2-06")
+def request_flush(s: Machine, page: Page, extent: Extent) -> None:
+    """The server may ask for a flush at any time; that alone withdraws no right."""
+    ask_to_flush(s, page, extent)
 
 
 # The guest's own page table.

@@ -382,6 +382,29 @@ class Cached(Translation):
     dirty: bool
 
 
+class Extent(Sum):
+    """Who is asked to flush a page's translations."""
+
+    __slots__ = ()
+
+
+@variant
+class OneVCPU(Extent):
+    """This vCPU."""
+
+    cpu: VCPU
+
+
+@variant
+class AllVCPUs(Extent):
+    """Every vCPU of the page's VM."""
+
+
+@variant
+class Devices(Extent):
+    """The VM's devices."""
+
+
 class DeviceTranslation(Sum):
     """An entry of the cache of translations that a VM's devices use (ESX-7-03)."""
 

@@ -15,6 +15,7 @@ from .rules import (
     Measure,
     assumption,
     choice,
+    enabled,
     invariant,
     measure,
     pick,
@@ -32,7 +33,7 @@ from .variants import Sum, sum_of, variant, variants_of
 
 __all__ = [
     "REGISTER", "VM", "Blocked", "Contents", "Entry", "Grade", "Identifier", "Ids", "Map", "Measure", "Owned",
-    "State", "Sum", "Value", "Word", "assumption", "choice", "given", "invariant", "measure", "pick", "refuse",
+    "State", "Sum", "Value", "Word", "assumption", "choice", "enabled", "given", "invariant", "measure", "pick", "refuse",
     "represents", "require", "rule", "starts_as", "step", "sum_of", "theorem", "variant", "variants_of", "view",
     "visible",
 ]

@@ -56,6 +56,20 @@ def visible(s: State, step: Callable[P, R], *arguments: Any) -> None:
         s.observer(step, arguments)
 
 
+def enabled(rule: Callable[..., Any], s: State, *arguments: Any) -> bool:
+    """Whether a rule would not refuse these arguments in this state."""
+    engine = getattr(s, "engine", None)
+    if engine is not None:
+        return cast(bool, engine.enabled(rule, s, arguments))
+    trial = s.copy()
+    trial.observer = None
+    try:
+        rule(trial, *arguments)
+    except Blocked:
+        return False
+    return True
+
+
 class Grade(Enum):
     """How free a choice is."""
 

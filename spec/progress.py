@@ -1,0 +1,132 @@
+"""Progress: whatever is under way can go on.
+
+Every operation can be ended by the server alone, or else waits for something
+that can happen: a flush that was asked for can be done, a transfer under way
+can end. Once that has happened, the step that waited for it is enabled.
+"""
+
+from __future__ import annotations
+
+from .balloon import decline_offer
+from .language import enabled, theorem, view
+from .machine import Machine
+from .operations import abandon, finish_unmapping, leave_old_frame
+from .paging import fail_write, finish_read, finish_write, install_page_in
+from .power import reap
+from .remapping import end_inbound, end_outbound, finish_protecting_move
+from .sharing import await_flushes, check_pins, compare, copy, install_copy, merge
+from .translation import clear, flush, flush_devices, flushed, install_cleared
+from .vocabulary import (
+    VCPU,
+    Alone,
+    BounceIn,
+    BounceOut,
+    Cleared,
+    Clearing,
+    Copied,
+    Dying,
+    ForBalloon,
+    GivingUp,
+    Idle,
+    Inbound,
+    Leaving,
+    Mapped,
+    Moving,
+    Outbound,
+    Page,
+    Protecting,
+    Quiet,
+    ReadIn,
+    Reading,
+    Same,
+    Still,
+    Transfer,
+    Unmapping,
+    Untouched,
+    Writing,
+)
+
+
+@theorem("R-02", "ESX-3.2-09")
+def every_operation_can_be_ended(s: Machine, page: Page) -> bool:
+    """The server can end every operation by itself: undo it, or, past its effect, finish it once all have flushed."""
+    match s.operation[page]:
+        case Idle():
+            return True
+        case Leaving():
+            return enabled(leave_old_frame, s, page) or not flushed(s, page)
+        case GivingUp(why):
+            if why == ForBalloon():
+                return enabled(decline_offer, s, page)
+    return enabled(abandon, s, page)
+
+
+@theorem("ESX-2-06", "R-03")
+def every_flush_can_be_done(s: Machine, cpu: VCPU, page: Page) -> bool:
+    """A vCPU that owes a flush can do it, and so can the devices: nothing waits for ever for a flush."""
+    by_cpu = not s.owed[cpu, page] or enabled(flush, s, cpu, page)
+    return by_cpu and (not s.device_owed[page] or enabled(flush_devices, s, page))
+
+
+@theorem("ESX-7-02", "R-48")
+def every_transfer_can_end(s: Machine, transfer: Transfer) -> bool:
+    """A transfer under way can end: nothing waits for ever for a pin."""
+    match s.transfer[transfer]:
+        case Inbound() | BounceIn():
+            return enabled(end_inbound, s, transfer)
+        case Outbound() | BounceOut():
+            return enabled(end_outbound, s, transfer)
+    return True
+
+
+@view
+def nothing_to_wait_for(s: Machine, page: Page) -> bool:
+    """Whether all have flushed, and no transfer is under way on the page's frame."""
+    match s.pmap[page]:
+        case Mapped(mpn):
+            return flushed(s, page) and s.pins[mpn] == 0
+    return flushed(s, page)
+
+
+@theorem("R-24", "ESX-2-09", "ESX-3.3-04", "ESX-4.2-07", "ESX-7-04")
+def every_wait_ends(s: Machine, page: Page) -> bool:
+    """With nothing left to wait for, the next step of the operation is enabled."""
+    if not nothing_to_wait_for(s, page):
+        return True
+    match s.operation[page]:
+        case Clearing():
+            return enabled(clear, s, page)
+        case Cleared():
+            return enabled(install_cleared, s, page)
+        case Reading():
+            return enabled(finish_read, s, page)
+        case ReadIn():
+            return enabled(install_page_in, s, page)
+        case Protecting():
+            return enabled(await_flushes, s, page)
+        case Quiet():
+            return enabled(check_pins, s, page)
+        case Alone():
+            return enabled(compare, s, page)
+        case Same():
+            return enabled(merge, s, page)
+        case Moving():
+            return enabled(finish_protecting_move, s, page)
+        case Still():
+            return enabled(copy, s, page)
+        case Copied():
+            return enabled(install_copy, s, page)
+        case Leaving():
+            return enabled(leave_old_frame, s, page)
+        case Unmapping():
+            return enabled(finish_unmapping, s, page)
+        case Writing():
+            return enabled(finish_write, s, page) and enabled(fail_write, s, page)
+    return True
+
+
+@theorem("R-44")
+def every_page_of_a_dying_vm_can_go(s: Machine, page: Page) -> bool:
+    """A page of a dying VM that still has anything, and no operation, can be reaped."""
+    gone = s.pmap[page] == Untouched() or s.operation[page] != Idle()
+    return s.life[page.vm] != Dying() or gone or enabled(reap, s, page)
