@@ -34,6 +34,7 @@ class Encoding:
         self._members: dict[type, dict[Any, z3.ExprRef]] = {}
         self._owner: dict[type, z3.FuncDeclRef] = {}
         self._fresh = count()
+        self.later = count()
         self.constructor_of: dict[type, tuple[z3.DatatypeSortRef, int]] = {}
 
     def sort(self, kind: type) -> z3.SortRef:

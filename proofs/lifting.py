@@ -33,6 +33,7 @@ class Lift:
         self._measures = list(measures)
         self._stack: list[Tracer] = []
         self._views: dict[Any, Any] = {}
+        self._asking = 0
         self.measure_functions: dict[str, Any] = {}
 
     # values
@@ -60,7 +61,13 @@ class Lift:
             if value.term.sort() != self.encoding.sort(kind):
                 raise CannotLift(f"a {value.kind.__name__} stands where a {kind.__name__} belongs")
             return value.term
-        return self.encoding.constant(value)
+        try:
+            term = self.encoding.constant(value)
+        except (TypeError, KeyError) as error:
+            raise CannotLift(f"{value!r} stands where a {kind.__name__} belongs") from error
+        if term.sort() != self.encoding.sort(kind):
+            raise CannotLift(f"{value!r} stands where a {kind.__name__} belongs")
+        return term
 
     def kind_of(self, *values: Any) -> type:
         """The type that values have in common."""
@@ -74,6 +81,8 @@ class Lift:
         """A variant with symbolic fields (None if no field is symbolic)."""
         if not any(isinstance(a, Sym) for a in arguments):
             return None
+        if variants_of(cls) != (cls,):
+            raise CannotLift(f"{cls.__name__} stands for several variants; build one of them")
         hints = self.encoding.hints(cls)
         terms = [self.term(a, hints[f.name]) for a, f in zip(arguments, attrs.fields(cls), strict=True)]
         return SymSum(self, self.encoding.constructor(cls)(*terms), sum_of(cls))
@@ -145,14 +154,25 @@ class Lift:
         leaves: list[tuple[list[tuple[Any, bool]], Any]] = []
         demands: list[Any] = []
         results = []
-        for tracer, result in self.paths(lambda _: run()):
-            results.append((tracer.taken, result))
-            demands.extend(tracer.defined)
+        self._asking += 1
+        try:
+            for tracer, result in self.paths(lambda _: run()):
+                results.append((tracer.taken, result))
+                demands.extend(tracer.defined)
+        except Blocked as blocked:
+            raise CannotLift(f"a question refuses ({blocked.reason.name})") from blocked
+        finally:
+            self._asking -= 1
         if kind is None:
             kind = self.kind_of(*[r for _, r in results])
         for taken, result in results:
             leaves.append((taken, self.term(result, kind)))
         return self._tree(leaves, 0), demands
+
+    def must_not_be_asking(self) -> None:
+        """Refuse an effect while a question is worked out: it would outlive the path that has it."""
+        if self._asking:
+            raise CannotLift("a question writes, or shows the guest a step")
 
     def _tree(self, leaves: list[tuple[list[tuple[Any, bool]], Any]], depth: int) -> Any:
         if len(leaves) == 1 and len(leaves[0][0]) == depth:
@@ -206,6 +226,11 @@ class Lift:
         before = self.tracer.conditions
         self.tracer.defined.extend(([*before, *conditions], need, what) for conditions, need, what in demands)
         return self.wrap(term, bool)
+
+    def forget(self, state: SymState, fields: Sequence[str]) -> None:
+        """Let fields hold anything; see `meanwhile` in the language of rules."""
+        for field in fields:
+            state.forget(field)
 
     # measures
 

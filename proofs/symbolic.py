@@ -50,6 +50,10 @@ class Sym:
             return SymBool(self.lift, z3.BoolVal(False), bool)
         return SymBool(self.lift, z3.Not(self.term == theirs), bool)
 
+    def is_variant(self, cls: type) -> bool:
+        """The answer to `isinstance` and to a `match` pattern: only sums have variants."""
+        raise CannotLift(f"a {self.kind.__name__} can never be a {cls.__name__}")
+
     def __repr__(self) -> str:
         return f"<{self.term}>"
 
@@ -161,12 +165,17 @@ class SymIds:
             return one, z3.BoolVal(True)
         return one, (one.vm == self.vm).term
 
-    def _body(self, holds: Callable[[Any], Any], forall: bool) -> Any:
-        one, belongs = self.generic()
+    def ask(self, one: SymId, belongs: Any, holds: Callable[[Any], Any]) -> Any:
+        """The term for `holds(one)`, which must be defined for each that belongs here."""
         body, demands = self.lift.merge(lambda: holds(one), bool)
         for conditions, requirement, what in demands:
             needed = z3.Implies(z3.And(belongs, *conditions), requirement)
             self.lift.tracer.demand(self.lift.encoding.quantify(True, [one.term], [self.kind], needed), what)
+        return body
+
+    def _body(self, holds: Callable[[Any], Any], forall: bool) -> Any:
+        one, belongs = self.generic()
+        body = self.ask(one, belongs, holds)
         full = z3.Implies(belongs, body) if forall else z3.And(belongs, body)
         term = self.lift.encoding.quantify(forall, [one.term], [self.kind], full)
         return SymBool(self.lift, term, bool)
@@ -226,6 +235,7 @@ class SymMap:
     def __setitem__(self, key: Any, value: Any) -> None:
         if self.shape.field.is_given:
             raise CannotLift(f"{self.shape.name} is a parameter and cannot be written")
+        self.lift.must_not_be_asking()
         keys, new = self._keys(key), self.lift.term(value, self.shape.value)
         old = self.read(keys)
 
@@ -237,21 +247,33 @@ class SymMap:
 
     def write_each(self, ids: SymIds, key: Callable[[Any], Any], value: Any, where: Any = None) -> None:
         """A bulk write; `where` is worked out now, on the state before it."""
+        if self.shape.field.is_given:
+            raise CannotLift(f"{self.shape.name} is a parameter and cannot be written")
         if self.lift.measured(self.shape.name):
             raise CannotLift(f"a bulk write to {self.shape.name}, which a measure adds up")
+        self.lift.must_not_be_asking()
         one, belongs = ids.generic()
-        condition, demands = self.lift.merge(lambda: where(one) if where else True, bool)
-        self.lift.tracer.defined.extend(demands)
-        keys, new = self._keys(key(one)), self.lift.term(value, self.shape.value)
-        whole = z3.And(belongs, condition)
-        position = next(i for i, k in enumerate(keys) if k.eq(one.term))
+        condition = ids.ask(one, belongs, where) if where else z3.BoolVal(True)
+        keys, new = self._keys_of(one, key), self.lift.term(value, self.shape.value)
+        position = next((i for i, k in enumerate(keys) if k.eq(one.term)), None)
+        if position is None:
+            raise CannotLift("the key of a bulk write must be the identifier, alone or beside others")
 
         def applies(at: Sequence[Any]) -> Any:
-            here = z3.substitute(whole, (one.term, at[position]))
-            return z3.And([a == k for i, (a, k) in enumerate(zip(at, keys, strict=True)) if i != position] + [here])
+            beside = [a == k for i, (a, k) in enumerate(zip(at, keys, strict=True)) if i != position]
+            return z3.substitute(z3.And([*beside, z3.And(belongs, condition)]), (one.term, at[position]))
 
-        self.updates.append(Update(applies, lambda at: z3.substitute(new, (one.term, at[position])), None))
+        self.updates.append(Update(applies, lambda at: new, None))
         self.owner.version = object()
+
+    def _keys_of(self, one: SymId, key: Callable[[Any], Any]) -> list[Any]:
+        """The keys of a bulk write for any one identifier: a form that does not depend on which one it is."""
+        tracer = self.lift.tracer
+        asked = len(tracer.taken), len(tracer.defined)
+        keys = self._keys(key(one))
+        if asked != (len(tracer.taken), len(tracer.defined)):
+            raise CannotLift("the key of a bulk write depends on a question")
+        return keys
 
     def clone(self, owner: SymState) -> SymMap:
         """The same map as part of another state."""
@@ -293,6 +315,7 @@ class SymState:
         shape = self.shapes_by_name.get(name)
         if shape is None or shape.keys or shape.field.is_given:
             raise CannotLift(f"s.{name} cannot be assigned")
+        self.engine.must_not_be_asking()
         self.__dict__[name] = self.fields[name] = self.engine.wrap(self.engine.term(value, shape.value), shape.value)
         self.version = object()
 
@@ -304,12 +327,20 @@ class SymState:
         twin.__dict__.update(fields, fields=fields)
         return twin
 
+    def forget(self, field: str) -> None:
+        """The field may hold anything from now on."""
+        function = self.engine.encoding.function(self.shapes_by_name[field], f"later.{next(self.engine.encoding.later)}.")
+        held = SymMap(self.engine, self.shapes_by_name[field], function, self)
+        self.__dict__[field] = self.fields[field] = held
+        self.version = object()
+
     def each(self, sort: type, vm: Any | None = None) -> SymIds:
         """All identifiers of a sort, or of one VM."""
         return SymIds(self.engine, sort, vm)
 
     def observer(self, step: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         """Remember what the rule says the guest sees."""
+        self.engine.must_not_be_asking()
         self.events.append((step, arguments))
 
     @property

@@ -7,6 +7,7 @@ Read it from top to bottom, in this order:
 - `frames`: frames, reference counts, slots; that none is lost.
 - `translation` and `coherence` (section 2): who may reach a page, and how that right is withdrawn.
 - `operations`: what is true at each stage of an operation.
+- `at_once`: each operation in one piece, beside its steps; a good place to start.
 - `progress`: that whatever is under way can go on.
 - `balloon` (3.2), `paging` (3.3), `sharing` (4), `sampling` (5.3), `power` (6.2), `remapping` (7).
 
@@ -14,6 +15,7 @@ It imports attrs and the standard library, nothing else.
 """
 
 from . import (
+    at_once,
     balloon,
     coherence,
     frames,
@@ -29,6 +31,6 @@ from . import (
 )
 
 __all__ = [
-    "balloon", "coherence", "frames", "operations", "paging", "power", "private_memory", "progress", "remapping", "sampling",
+    "at_once", "balloon", "coherence", "frames", "operations", "paging", "power", "private_memory", "progress", "remapping", "sampling",
     "sharing", "translation",
 ]

@@ -14,10 +14,12 @@ from .rules import (
     Grade,
     Measure,
     assumption,
+    at_once,
     choice,
     enabled,
     invariant,
     measure,
+    meanwhile,
     pick,
     refuse,
     represents,
@@ -33,7 +35,7 @@ from .variants import Sum, sum_of, variant, variants_of
 
 __all__ = [
     "REGISTER", "VM", "Blocked", "Contents", "Entry", "Grade", "Identifier", "Ids", "Map", "Measure", "Owned",
-    "State", "Sum", "Value", "Word", "assumption", "choice", "enabled", "given", "invariant", "measure", "pick", "refuse",
+    "State", "Sum", "Value", "Word", "assumption", "at_once", "choice", "enabled", "given", "invariant", "measure", "meanwhile", "pick", "refuse",
     "represents", "require", "rule", "starts_as", "step", "sum_of", "theorem", "variant", "variants_of", "view",
     "visible",
 ]

@@ -70,6 +70,19 @@ def enabled(rule: Callable[..., Any], s: State, *arguments: Any) -> bool:
     return True
 
 
+def meanwhile(s: State, fields: tuple[str, ...], act: Callable[[], None]) -> None:
+    """Let others act: steps that write only the named fields.
+
+    Run on maps, they act. Read symbolically, those fields may hold anything
+    afterwards, so what is shown holds whatever the others did to them.
+    """
+    engine = getattr(s, "engine", None)
+    if engine is None:
+        act()
+    else:
+        engine.forget(s, fields)
+
+
 class Grade(Enum):
     """How free a choice is."""
 
@@ -99,7 +112,8 @@ class Entry:
         return (self.function.__doc__ or "").strip().split("\n")[0]
 
 
-KINDS = ("rule", "assumption", "invariant", "theorem", "choice", "measure", "view", "step", "represents")
+KINDS = ("rule", "assumption", "invariant", "theorem", "choice", "measure", "view", "step", "represents",
+    "operation")
 
 REGISTER: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
 
@@ -178,6 +192,20 @@ def step(*clauses: str) -> Callable[[F], F]:
 
     def mark(function: F) -> F:
         _enter("step", function, clauses)
+        return function
+
+    return mark
+
+
+def at_once(steps: Callable[P, None], *clauses: str) -> Callable[[F], F]:
+    """What an operation is in one step, as the paper tells it; `steps` is the same as a row of rules.
+
+    Run without interruption, and if none of them refuses, the steps leave
+    what this function leaves, but for translations and what is kept for them.
+    """
+
+    def mark(function: F) -> F:
+        _enter("operation", function, clauses, steps)
         return function
 
     return mark
