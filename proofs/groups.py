@@ -1,0 +1,30 @@
+"""All obligations, in groups that can be proved apart: one a rule, and five of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from pagelaw.spec.language import REGISTER
+
+from .foundations import initial_obligations, lemma_obligations, private_memory_obligations
+from .obligations import Obligation, Theory
+from .uninterrupted import operation_obligations
+
+_OWN: dict[str, Callable[[Theory], Iterator[Obligation]]] = {
+    "initial state": initial_obligations,
+    "private memory": private_memory_obligations,
+    "lemmas": lambda theory: lemma_obligations(),
+    "theorems": lambda theory: theory.general_obligations(),
+    "operations": operation_obligations,
+}
+
+
+def groups() -> list[str]:
+    """The names of all groups: those of their own, then the rules in the order of the specification."""
+    return [*_OWN, *REGISTER["rule"]]
+
+
+def obligations_of(theory: Theory, group: str) -> Iterator[Obligation]:
+    """The obligations of one group, in a fixed order."""
+    own = _OWN.get(group)
+    return own(theory) if own else theory.obligations(REGISTER["rule"][group])
