@@ -216,10 +216,13 @@ class Lift:
         """Whether the rule would not refuse, as one term."""
 
         def attempt() -> bool:
+            asking, self._asking = self._asking, 0  # a rule may write: on a state of its own
             try:
                 rule(state.clone(), *arguments)
             except Blocked:
                 return False
+            finally:
+                self._asking = asking
             return True
 
         term, demands = self.merge(attempt, bool)
