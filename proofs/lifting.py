@@ -33,7 +33,7 @@ class Lift:
         self._measures = list(measures)
         self._stack: list[Tracer] = []
         self._views: dict[Any, Any] = {}
-        self._asking = 0
+        self.asking = 0  # how many questions are being worked out, one inside the other
         self.measure_functions: dict[str, Any] = {}
 
     # values
@@ -154,7 +154,7 @@ class Lift:
         leaves: list[tuple[list[tuple[Any, bool]], Any]] = []
         demands: list[Any] = []
         results = []
-        self._asking += 1
+        self.asking += 1
         try:
             for tracer, result in self.paths(lambda _: run()):
                 results.append((tracer.taken, result))
@@ -162,17 +162,12 @@ class Lift:
         except Blocked as blocked:
             raise CannotLift(f"a question refuses ({blocked.reason.name})") from blocked
         finally:
-            self._asking -= 1
+            self.asking -= 1
         if kind is None:
             kind = self.kind_of(*[r for _, r in results])
         for taken, result in results:
             leaves.append((taken, self.term(result, kind)))
         return self._tree(leaves, 0), demands
-
-    def must_not_be_asking(self) -> None:
-        """Refuse an effect while a question is worked out: it would outlive the path that has it."""
-        if self._asking:
-            raise CannotLift("a question writes, or shows the guest a step")
 
     def _tree(self, leaves: list[tuple[list[tuple[Any, bool]], Any]], depth: int) -> Any:
         if len(leaves) == 1 and len(leaves[0][0]) == depth:
@@ -216,13 +211,10 @@ class Lift:
         """Whether the rule would not refuse, as one term."""
 
         def attempt() -> bool:
-            asking, self._asking = self._asking, 0  # a rule may write: on a state of its own
             try:
-                rule(state.clone(), *arguments)
+                rule(state.clone(), *arguments)  # it may write: on a state of its own
             except Blocked:
                 return False
-            finally:
-                self._asking = asking
             return True
 
         term, demands = self.merge(attempt, bool)

@@ -235,7 +235,7 @@ class SymMap:
     def __setitem__(self, key: Any, value: Any) -> None:
         if self.shape.field.is_given:
             raise CannotLift(f"{self.shape.name} is a parameter and cannot be written")
-        self.lift.must_not_be_asking()
+        self.owner.must_be_writable()
         keys, new = self._keys(key), self.lift.term(value, self.shape.value)
         old = self.read(keys)
 
@@ -251,7 +251,7 @@ class SymMap:
             raise CannotLift(f"{self.shape.name} is a parameter and cannot be written")
         if self.lift.measured(self.shape.name):
             raise CannotLift(f"a bulk write to {self.shape.name}, which a measure adds up")
-        self.lift.must_not_be_asking()
+        self.owner.must_be_writable()
         one, belongs = ids.generic()
         condition = ids.ask(one, belongs, where) if where else z3.BoolVal(True)
         keys, new = self._keys_of(one, key), self.lift.term(value, self.shape.value)
@@ -299,6 +299,7 @@ class SymState:
     shapes_by_name: dict[str, Shape]
     engine: Lift
     version: object
+    depth: int
     events: list[tuple[Callable[..., Any], tuple[Any, ...]]]
 
     def __init__(self, lift: Lift, state: type[State], base: Callable[[Shape], Callable[..., Any]]) -> None:
@@ -306,7 +307,8 @@ class SymState:
             shape.name: SymMap(lift, shape, base(shape), self) if shape.keys else lift.wrap(base(shape)(), shape.value)
             for shape in state.shapes().values()
         }
-        self.__dict__.update(made, fields=made, shapes_by_name=state.shapes(), engine=lift, version="base", events=[])
+        self.__dict__.update(made, fields=made, shapes_by_name=state.shapes(), engine=lift)
+        self.__dict__.update(version="base", depth=lift.asking, events=[])
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("version", "returned"):
@@ -315,14 +317,19 @@ class SymState:
         shape = self.shapes_by_name.get(name)
         if shape is None or shape.keys or shape.field.is_given:
             raise CannotLift(f"s.{name} cannot be assigned")
-        self.engine.must_not_be_asking()
+        self.must_be_writable()
         self.__dict__[name] = self.fields[name] = self.engine.wrap(self.engine.term(value, shape.value), shape.value)
         self.version = object()
+
+    def must_be_writable(self) -> None:
+        """Refuse an effect inside a question: it would outlive the one path of the question that has it."""
+        if self.engine.asking != self.depth:
+            raise CannotLift("a question writes, or shows the guest a step")
 
     def clone(self) -> SymState:
         """A state of its own with the same values."""
         twin = object.__new__(SymState)
-        twin.__dict__.update(self.__dict__, events=[])
+        twin.__dict__.update(self.__dict__, events=[], depth=self.engine.asking)
         fields = {n: held.clone(twin) if isinstance(held, SymMap) else held for n, held in self.fields.items()}
         twin.__dict__.update(fields, fields=fields)
         return twin
@@ -340,7 +347,7 @@ class SymState:
 
     def observer(self, step: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         """Remember what the rule says the guest sees."""
-        self.engine.must_not_be_asking()
+        self.must_be_writable()
         self.events.append((step, arguments))
 
     @property
