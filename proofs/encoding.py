@@ -132,6 +132,12 @@ class Encoding:
         """A constant of its own."""
         return z3.Const(f"{name}!{next(self._fresh)}", self.sort(kind))
 
+    def names_from(self, number: int | None = None) -> int:
+        """Number the next constants of their own from here on; without a number, tell where they are."""
+        number = next(self._fresh) if number is None else number
+        self._fresh = count(number)
+        return number
+
     def constant(self, value: Any) -> z3.ExprRef:
         """The term for a concrete value."""
         if isinstance(value, bool):

@@ -25,6 +25,7 @@ def groups() -> list[str]:
 
 
 def obligations_of(theory: Theory, group: str) -> Iterator[Obligation]:
-    """The obligations of one group, in a fixed order."""
+    """The obligations of one group, in a fixed order, with the same names whatever was asked before."""
+    theory.start_over()
     own = _OWN.get(group)
     return own(theory) if own else theory.obligations(REGISTER["rule"][group])

@@ -188,6 +188,12 @@ class Lift:
                 return z3.Implies(question, yes)
         return z3.If(question, yes, no)
 
+    def known_views(self, views: dict[Any, Any] | None = None) -> dict[Any, Any]:
+        """The questions worked out so far; given some, know only those."""
+        if views is not None:
+            self._views = dict(views)
+        return dict(self._views)
+
     def view(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """A question about the state as one term; the same question of the same state is worked out once."""
         def shown(value: Any) -> Any:

@@ -67,6 +67,15 @@ class Theory:
         self.invariants = {n: self.statement(e) for n, e in REGISTER["invariant"].items()}
         self.views = self._private_views()
         self.words = self._word_facts()
+        for measure in self.measures if self.encoding.sizes is None else ():
+            self.counting_facts(measure)
+        self._begun = self.encoding.names_from(), self.lift.known_views()
+
+    def start_over(self) -> None:
+        """As if nothing had been asked yet: what is built next has the same names, whatever was built before."""
+        number, views = self._begun
+        self.encoding.names_from(number)
+        self.lift.known_views(views)
 
     # states
 
