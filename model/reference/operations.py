@@ -1,0 +1,397 @@
+"""The paper's operations, as their steps run to the end with nothing in between.
+
+    run = ToTheEnd(machine)
+    run(first_touch, page, frame)
+    run(page_out, page)
+
+An operation is written down as the steps it takes, each a rule and its
+arguments. It happens as a whole or not at all: if one of its steps would be
+refused, Blocked is raised with the reason, and the machine is as it was.
+Frames and slots that are not named are the first free ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Concatenate, ParamSpec
+
+from pagelaw.spec import balloon, operations, paging, power, remapping, sharing, translation
+from pagelaw.spec.language import VM, Value, Word
+from pagelaw.spec.machine import Machine
+from pagelaw.spec.vocabulary import (
+    MPN,
+    VCPU,
+    Absent,
+    Ballooned,
+    BounceIn,
+    Cached,
+    DeviceCached,
+    Free,
+    GivingUp,
+    Idle,
+    Inbound,
+    KeptSlot,
+    Leaving,
+    Mapped,
+    Names,
+    NoDriver,
+    NoEntry,
+    NoFill,
+    Page,
+    Ready,
+    Reserved,
+    Same,
+    Shared,
+    Slot,
+    Swapped,
+    Transfer,
+    UnderWay,
+    Untouched,
+    VPage,
+)
+
+from .choosing import Proposal
+from .scheduler import Do
+
+P = ParamSpec("P")
+Steps = Iterator[Proposal]
+
+
+class ToTheEnd:
+    """Runs operations on one machine, each as a whole or not at all."""
+
+    def __init__(self, machine: Machine, do: Do | None = None) -> None:
+        self.machine = machine
+        self._do: Do = do or (lambda rule, arguments: rule(machine, *arguments))
+
+    def __call__(
+        self, operation: Callable[Concatenate[Machine, P], Steps], *arguments: P.args, **named: P.kwargs
+    ) -> Any:
+        """Do the steps of an operation; the answer is what the last of them returned.
+
+        They are tried on a copy first, so that a refusal leaves nothing half done.
+        """
+        trial = self.machine.copy()
+        trial.observer = None
+        for rule, given in operation(trial, *arguments, **named):
+            rule(trial, *given)
+        returned = None
+        for rule, given in operation(self.machine, *arguments, **named):
+            returned = self._do(rule, given)
+        return returned
+
+
+def first_free_frame(s: Machine, low: bool | None = None) -> MPN:
+    """The first free frame, in low or high memory if so asked; if there is none, the first frame."""
+    frames = s.each(MPN)
+    return next((mpn for mpn in frames if s.frame[mpn] == Free() and low in (None, s.low[mpn])), frames[0])
+
+
+def first_free_slot(s: Machine) -> Slot:
+    """The first free slot; if there is none, the first slot."""
+    slots = s.each(Slot)
+    return next((slot for slot in slots if s.slot_count[slot] == 0), slots[0])
+
+
+def flush_all(s: Machine, page: Page) -> Steps:
+    """Every vCPU of the VM and its devices do the flush that they owe for a page."""
+    for cpu in s.each(VCPU, page.vm):
+        if s.owed[cpu, page]:
+            yield translation.flush, (cpu, page)
+    if s.device_owed[page]:
+        yield translation.flush_devices, (page,)
+
+
+# Memory virtualization (section 2).
+
+
+def first_touch(s: Machine, page: Page, new: MPN | None = None) -> Steps:
+    """An untouched page gets a cleared frame."""
+    yield translation.touch, (page, new or first_free_frame(s))
+    yield translation.clear, (page,)
+    yield translation.install_cleared, (page,)
+
+
+def read(s: Machine, cpu: VCPU, virtual: VPage, word: Word) -> Steps:
+    """A vCPU reads a word, whatever has to be done for that first."""
+    yield from reach(s, cpu, virtual, writing=False)
+    yield translation.load, (cpu, virtual, word)
+
+
+def write(s: Machine, cpu: VCPU, virtual: VPage, word: Word, value: Value) -> Steps:
+    """A vCPU writes a word, whatever has to be done for that first."""
+    yield from reach(s, cpu, virtual, writing=True)
+    yield translation.store, (cpu, virtual, word, value)
+
+
+def reach(s: Machine, cpu: VCPU, virtual: VPage, writing: bool) -> Steps:
+    """The page gets a frame, for writing one of its own; then the translation is filled and cached."""
+    if s.unsynced[cpu, virtual]:
+        yield translation.guest_invalidates, (cpu, virtual)
+    named = s.guest_table[virtual]
+    if isinstance(named, Names):
+        yield from bring_in(s, named.page)
+        if writing:
+            yield from make_writable(s, named.page)
+    entry = s.tlb[cpu, virtual]
+    if isinstance(entry, Cached) and (not writing or (entry.writable and entry.dirty)):
+        return
+    shadow = s.shadow[virtual]
+    if writing and isinstance(shadow, Cached) and not shadow.writable:
+        yield translation.evict_shadow, (virtual,)
+    if s.shadow[virtual] == Absent():
+        if s.fill[cpu] != NoFill():
+            yield translation.drop_fill, (cpu,)
+        yield translation.read_for_fill, (cpu, virtual)
+        yield translation.install_fill, (cpu,)
+    yield (translation.set_dirty if writing else translation.load_tlb), (cpu, virtual)
+
+
+def bring_in(s: Machine, page: Page) -> Steps:
+    """A page without a frame gets one; one on its way into the balloon is kept."""
+    if balloon.is_going_to_balloon(s, page):
+        yield balloon.touch_page_on_its_way, (page,)
+    if s.pmap[page] == Ballooned():
+        yield balloon.pop, (page,)
+    if s.pmap[page] == Untouched():
+        yield from first_touch(s, page)
+    if isinstance(s.pmap[page], Swapped):
+        yield from page_in(s, page)
+
+
+def make_writable(s: Machine, page: Page) -> Steps:
+    """A page in a shared frame gets one of its own."""
+    backing = s.pmap[page]
+    if isinstance(backing, Mapped) and isinstance(s.frame[backing.mpn], Shared):
+        if s.take_over and s.count_field[backing.mpn] == 1:
+            yield sharing.take_over_frame, (page,)
+        else:
+            yield from break_sharing(s, page)
+
+
+# Ballooning (3.2).
+
+
+def make_driver_ready(s: Machine, vm: VM) -> Steps:
+    """The balloon driver starts if there is none, and its state is cleared if it must be."""
+    if s.driver[vm] == NoDriver():
+        yield balloon.start_driver, (vm,)
+    if s.driver[vm] != Ready():
+        for page in s.each(Page, vm):
+            if balloon.is_going_to_balloon(s, page):
+                yield balloon.decline_offer, (page,)
+            if s.pmap[page] == Ballooned():
+                yield balloon.forget_ballooned_page, (page,)
+        yield balloon.reset_driver, (vm,)
+
+
+def put_into_balloon(s: Machine, page: Page) -> Steps:
+    """The driver offers a page, and the server takes its frame."""
+    yield balloon.inflate, (page,)
+    if isinstance(s.operation[page], GivingUp):
+        yield from unmap(s, page)
+        yield balloon.release_to_balloon, (page,)
+
+
+def unmap(s: Machine, page: Page) -> Steps:
+    """All flushes are done, and the page is out of reach; an older copy in the swap area goes."""
+    yield from flush_all(s, page)
+    yield operations.finish_unmapping, (page,)
+    if isinstance(s.kept[page], KeptSlot):
+        yield paging.forget_kept_slot, (page,)
+
+
+# Demand paging (3.3).
+
+
+def page_out(s: Machine, page: Page, slot: Slot | None = None) -> Steps:
+    """A page for which sharing was tried goes to the swap area; without a write if an exact copy is there."""
+    yield paging.pick_for_paging, (page,)
+    yield from flush_all(s, page)
+    yield operations.finish_unmapping, (page,)
+    if isinstance(s.kept[page], KeptSlot):
+        if not s.dirty[page]:
+            yield paging.page_out_clean, (page,)
+            return
+        yield paging.forget_kept_slot, (page,)
+    backing = s.pmap[page]
+    if isinstance(backing, Mapped) and isinstance(s.frame_slot[backing.mpn], KeptSlot):
+        yield paging.page_out_to_copy, (page,)
+        return
+    chosen = slot or first_free_slot(s)
+    yield paging.reserve_slot, (page, chosen)
+    yield paging.start_write, (page, s.slot_contents[chosen])
+    yield paging.finish_write, (page,)
+    yield paging.commit_page_out, (page,)
+
+
+def page_in(s: Machine, page: Page, new: MPN | None = None) -> Steps:
+    """A page in the swap area gets a frame that holds what the slot held."""
+    yield paging.start_page_in, (page, new or first_free_frame(s))
+    yield paging.finish_read, (page,)
+    yield paging.install_page_in, (page,)
+
+
+# Sharing (section 4).
+
+
+def share(s: Machine, page: Page) -> Steps:
+    """A page comes to share the frame listed under its key; after a false match it is left alone."""
+    yield sharing.scan_finds_shared_frame, (page,)
+    yield sharing.protect, (page,)
+    yield from flush_all(s, page)
+    yield sharing.await_flushes, (page,)
+    yield sharing.check_pins, (page,)
+    yield sharing.compare, (page,)
+    if isinstance(s.operation[page], Same):
+        yield sharing.merge, (page,)
+        yield from leave(s, page)
+
+
+def share_through_hint(s: Machine, page: Page, other: Page) -> Steps:
+    """A page whose hint agrees becomes a shared frame first; then this page comes to share it."""
+    yield sharing.scan_finds_hint, (page, other)
+    yield from flush_all(s, other)
+    yield sharing.mark_shared, (other,)
+    yield from share(s, page)
+
+
+def scan(s: Machine, page: Page) -> Steps:
+    """What a scan does with a page: share a listed frame, or through a live hint, or leave a hint."""
+    domain, key = s.domain[page.vm], sharing.key_of(s, page)
+    hinted = [other for other in s.each(Page) if other is not page and sharing.has_hint(s, other, key, domain)]
+    live = [other for other in hinted if sharing.may_be_scanned(s, other)
+            and s.short[sharing.key_of(s, other)] == s.short[key]]  # fmt: skip
+    if s.table[domain, key] != NoEntry():
+        yield from share(s, page)
+    elif live:
+        yield from share_through_hint(s, page, live[0])
+    else:
+        for other in hinted:
+            yield sharing.remove_stale_hint, (other,)
+        yield sharing.scan_leaves_hint, (page,)
+
+
+def break_sharing(s: Machine, page: Page, new: MPN | None = None) -> Steps:
+    """A write to a page in a shared frame: it gets a copy of its own."""
+    yield sharing.break_sharing, (page, new or first_free_frame(s))
+    yield from change_frame(s, page)
+
+
+def change_frame(s: Machine, page: Page) -> Steps:
+    """The contents are copied to the new frame, the page gets it and leaves the old."""
+    yield sharing.copy, (page,)
+    yield sharing.install_copy, (page,)
+    yield from leave(s, page)
+
+
+def leave(s: Machine, page: Page) -> Steps:
+    """All flushes are done, and the page's old frame is let go."""
+    yield from flush_all(s, page)
+    yield operations.leave_old_frame, (page,)
+
+
+# Devices, remapping (section 7).
+
+
+def remap(s: Machine, page: Page, new: MPN | None = None) -> Steps:
+    """A hot page moves from high to low memory."""
+    yield remapping.move_to_low, (page, new or first_free_frame(s, low=True))
+    yield from move(s, page)
+
+
+def make_room(s: Machine, page: Page, new: MPN | None = None) -> Steps:
+    """A page moves from low to high memory, as no low frame is free."""
+    yield remapping.move_to_high, (page, new or first_free_frame(s, low=False))
+    yield from move(s, page)
+
+
+def move(s: Machine, page: Page) -> Steps:
+    """A write-protected page comes to rest and changes its frame."""
+    yield from flush_all(s, page)
+    yield remapping.finish_protecting_move, (page,)
+    yield from change_frame(s, page)
+
+
+def device_write(s: Machine, transfer: Transfer, page: Page, word: Word, value: Value) -> Steps:
+    """A device writes one word of a page, if need be through a bounce buffer."""
+    yield from start_transfer(s, transfer, page, remapping.start_inbound, remapping.start_bounce_in)
+    yield remapping.device_writes, (transfer, word, value)
+    yield remapping.end_inbound, (transfer,)
+
+
+def device_read(s: Machine, transfer: Transfer, page: Page, *words: Word) -> Steps:
+    """A device reads words of a page, if need be through a bounce buffer."""
+    yield from start_transfer(s, transfer, page, remapping.start_outbound, remapping.start_bounce_out)
+    for word in words:
+        yield remapping.device_reads, (transfer, word)
+    yield remapping.end_outbound, (transfer,)
+
+
+def start_transfer(
+    s: Machine, transfer: Transfer, page: Page, direct: Callable[..., Any], bounced: Callable[..., Any]
+) -> Steps:
+    """The page is looked up afresh for the devices, and the transfer starts on its frame."""
+    yield from bring_in(s, page)
+    if direct is remapping.start_inbound:
+        yield from make_writable(s, page)
+    yield remapping.fill_device_entry, (page,)
+    entry = s.device_entry[page]
+    if isinstance(entry, DeviceCached) and not s.low[entry.mpn]:
+        yield bounced, (transfer, page, first_free_frame(s, low=True))
+    else:
+        yield direct, (transfer, page)
+
+
+# Power (6.2).
+
+
+def power_on(s: Machine, vm: VM) -> Steps:
+    """A VM starts and gets its overhead frames."""
+    yield power.power_vm_on, (vm,)
+    while s.overhead_held[vm] < s.overhead[vm]:
+        yield power.take_overhead_frame, (vm, first_free_frame(s))
+
+
+def power_off(s: Machine, vm: VM) -> Steps:
+    """A VM is powered off, whatever is under way on its pages, until nothing of it is left."""
+    yield power.power_vm_off, (vm,)
+    for transfer in s.ids[Transfer]:
+        under_way = s.transfer[transfer]
+        if isinstance(under_way, UnderWay) and under_way.page.vm is vm:
+            yield end_transfer(s, transfer)
+    for page in s.each(Page, vm):
+        yield from stop_operation(s, page)
+        if s.pmap[page] != Untouched():
+            yield power.reap, (page,)
+            if s.operation[page] != Idle():
+                yield from unmap(s, page)
+                yield power.release_at_power_off, (page,)
+    for mpn in s.ids[MPN]:
+        if s.frame[mpn] == Reserved(vm):
+            yield power.return_overhead_frame, (vm, mpn)
+    yield power.finish_power_off, (vm,)
+
+
+def end_transfer(s: Machine, transfer: Transfer) -> Proposal:
+    """A transfer is done, whichever way it went."""
+    inbound = isinstance(s.transfer[transfer], Inbound | BounceIn)
+    return (remapping.end_inbound if inbound else remapping.end_outbound), (transfer,)
+
+
+def stop_operation(s: Machine, page: Page) -> Steps:
+    """The operation on a page is abandoned; past its effect, it ends."""
+    operation = s.operation[page]
+    if isinstance(operation, Leaving):
+        yield from leave(s, page)
+    elif balloon.is_going_to_balloon(s, page):
+        yield balloon.decline_offer, (page,)
+    elif operation != Idle():
+        yield operations.abandon, (page,)
+
+
+__all__ = [
+    "ToTheEnd", "break_sharing", "device_read", "device_write", "first_touch", "make_driver_ready",
+    "make_room", "page_in", "page_out", "power_off", "power_on", "put_into_balloon", "read", "remap", "scan", "share",
+    "share_through_hint", "write",
+]  # fmt: skip

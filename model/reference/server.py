@@ -1,0 +1,342 @@
+"""What the server would do next: for the operation on a page, for a transfer, for a VM.
+
+Nobody here decides whether a step is allowed: the rule does. What is proposed
+is chosen so that it mostly is, and so that operations come to their end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from pagelaw.spec import balloon, operations, paging, power, remapping, sampling, sharing, translation
+from pagelaw.spec.language import VM
+from pagelaw.spec.machine import Machine
+from pagelaw.spec.vocabulary import (
+    MPN,
+    AllVCPUs,
+    Alone,
+    Ballooned,
+    BounceIn,
+    Cleared,
+    Clearing,
+    Copied,
+    DeviceCached,
+    Devices,
+    Extent,
+    ForBalloon,
+    ForPaging,
+    Found,
+    HintFrame,
+    Idle,
+    Inbound,
+    KeptSlot,
+    Leaving,
+    Mapped,
+    Marking,
+    Moving,
+    MustReset,
+    NoDriver,
+    NothingMoved,
+    NoTransfer,
+    OneVCPU,
+    Operation,
+    Page,
+    Protecting,
+    Quiet,
+    ReadIn,
+    Reading,
+    Ready,
+    Reserved,
+    Same,
+    Shared,
+    SharedFrame,
+    SlotHeld,
+    Still,
+    Transfer,
+    Unmapped,
+    Unmapping,
+    Writing,
+    Written,
+)
+
+from .choosing import DYING, IDLE, RUNNING, UNTOUCHED, Choosing, Proposal, Rule
+
+
+class Server(Choosing):
+    """The server's daemons, and the devices that it serves."""
+
+    def __init__(self, machine: Machine, random: Random) -> None:
+        super().__init__(machine, random)
+        self.at_stage: dict[type[Operation], Callable[[Page, Any], Proposal]] = {
+            Idle: self.begin,
+            Clearing: lambda page, _: (translation.clear, (page,)),
+            Cleared: lambda page, _: (translation.install_cleared, (page,)),
+            Reading: lambda page, _: (paging.finish_read if self.chance(0.9) else paging.fail_read, (page,)),
+            ReadIn: lambda page, _: (paging.install_page_in, (page,)),
+            Found: lambda page, _: (sharing.protect, (page,)),
+            Protecting: lambda page, _: self.when_flushed(page, sharing.await_flushes),
+            Quiet: lambda page, _: self.when_flushed(page, sharing.check_pins),
+            Alone: lambda page, _: (sharing.compare, (page,)),
+            Same: lambda page, _: (sharing.merge, (page,)),
+            Marking: lambda page, _: self.mark(page),
+            Moving: lambda page, _: self.when_flushed(page, remapping.finish_protecting_move),
+            Still: lambda page, _: (sharing.copy, (page,)),
+            Copied: lambda page, _: (sharing.install_copy, (page,)),
+            Leaving: lambda page, _: self.when_flushed(page, operations.leave_old_frame),
+            Unmapping: lambda page, _: self.when_flushed(page, operations.finish_unmapping),
+            Unmapped: self.take_away,
+            SlotHeld: lambda page, _: (paging.start_write, (page, self.any_of(self.all_contents))),
+            Writing: lambda page, _: (paging.finish_write if self.chance(0.9) else paging.fail_write, (page,)),
+            Written: lambda page, _: (operations.abandon if self.at_minimum(page) else paging.commit_page_out, (page,)),
+        }
+
+    # operations on pages
+
+    def page(self) -> Proposal:
+        """The operation on some page takes its next step, or one begins, or one is abandoned."""
+        page = self.any_of(self.pages)
+        operation = self.machine.operation[page]
+        if operation is not IDLE and self.chance(0.02):
+            return operations.abandon, (page,)
+        return self.at_stage[type(operation)](page, operation)
+
+    def go_on(self, page: Page) -> Proposal:
+        """The operation on this page takes its next step, or one begins."""
+        operation = self.machine.operation[page]
+        return self.at_stage[type(operation)](page, operation)
+
+    def flush(self) -> Proposal:
+        """A flush owed for some page is done, if there is one; else the operation on it goes on."""
+        page = self.any_of(self.pages)
+        return self.owed_flush(page) or self.go_on(page)
+
+    def owed_flush(self, page: Page) -> Proposal | None:
+        """A flush that somebody owes for this page."""
+        owed = self.machine.owed
+        for cpu in self.cpus_of[page.vm]:
+            if owed[cpu, page]:
+                return translation.flush, (cpu, page)
+        return (translation.flush_devices, (page,)) if self.machine.device_owed[page] else None
+
+    def when_flushed(self, page: Page, rule: Rule) -> Proposal:
+        """The step that waits for all flushes and transfers, or one that it waits for."""
+        flush = self.owed_flush(page)
+        if flush is not None:
+            return flush
+        backing = self.machine.pmap[page]
+        if type(backing) is Mapped and self.machine.pins[backing.mpn] and self.chance(0.9):
+            return self.end(self.any_of(self.transfers))
+        return rule, (page,)
+
+    def mark(self, page: Page) -> Proposal:
+        """A hinted page becomes shared; if its key was taken meanwhile, its operation is abandoned."""
+        s = self.machine
+        taken = type(s.table[s.domain[page.vm], sharing.key_of(s, page)]) is SharedFrame
+        if taken and self.chance(0.5):
+            return operations.abandon, (page,)
+        return self.when_flushed(page, sharing.mark_shared)
+
+    def take_away(self, page: Page, operation: Unmapped) -> Proposal:
+        """A page out of everybody's reach leaves, for whatever reason it was unmapped."""
+        s, vm, why = self.machine, page.vm, operation.why
+        if type(s.kept[page]) is KeptSlot and (s.dirty[page] or why is not ForPaging()):
+            return paging.forget_kept_slot, (page,)
+        if why is ForBalloon():
+            if s.driver[vm] is not Ready():
+                return balloon.decline_offer, (page,)
+            touched = self.at_minimum(page) or self.chance(0.05)
+            return (balloon.touch_page_on_its_way if touched else balloon.release_to_balloon), (page,)
+        if why is not ForPaging():
+            return power.release_at_power_off, (page,)
+        if self.at_minimum(page) or (s.free_slots == 0 and self.chance(0.9)):
+            return operations.abandon, (page,)
+        if type(s.kept[page]) is KeptSlot:
+            return paging.page_out_clean, (page,)
+        backing = s.pmap[page]
+        if type(backing) is Mapped and type(s.frame_slot[backing.mpn]) is KeptSlot:
+            return paging.page_out_to_copy, (page,)
+        return paging.reserve_slot, (page, self.free_slot())
+
+    def at_minimum(self, page: Page) -> bool:
+        """Whether the page's VM may lose no more pages: then that is hardly ever tried."""
+        return self.machine.resident[page.vm] <= self.machine.minimum[page.vm] and self.chance(0.9)
+
+    def begin(self, page: Page, _: Operation) -> Proposal:
+        """A page without an operation: one begins, as its backing allows."""
+        s, vm = self.machine, page.vm
+        if s.life[vm] is not RUNNING:
+            return self.power(vm)
+        backing = s.pmap[page]
+        if type(backing) is Mapped:
+            return self.begin_on_mapped(page, backing.mpn)
+        if type(backing) is Ballooned:
+            if s.driver[vm] is MustReset():
+                return balloon.forget_ballooned_page, (page,)
+            ready = s.driver[vm] is Ready() and self.chance(0.9)
+            return (balloon.deflate if ready else balloon.pop), (page,)
+        if self.chance(0.1):
+            return self.inflate(page)
+        if s.free_frames == 0 and self.chance(0.9):
+            return self.reclaim(self.any_of(self.pages))
+        return (translation.touch if backing is UNTOUCHED else paging.start_page_in), (page, self.free_frame())
+
+    def begin_on_mapped(self, page: Page, mpn: MPN) -> Proposal:
+        """A page with a frame is written, scanned, paged out, ballooned, sampled, moved, or used for I/O."""
+        s, chosen = self.machine, self.random()
+        if s.copies[page] > s.remap_after and not s.low[mpn] and chosen < 0.5:
+            low = self.free_frame_in(True)
+            return (remapping.move_to_low, (page, low)) if low else self.reclaim(self.any_of(self.pages))
+        if chosen < 0.5:
+            return self.write_shared(page, mpn) if type(s.frame[mpn]) is Shared else self.scan(page)
+        if chosen < 0.6:
+            return self.inflate(page)
+        if chosen < 0.75:
+            return self.reclaim(page)
+        if chosen < 0.8:
+            return (sampling.end_sample if s.sampled[page] else sampling.sample), (page,)
+        if chosen < 0.81:
+            return translation.request_flush, (page, self.extent(page))
+        if chosen < 0.84 and type(s.kept[page]) is KeptSlot:
+            return paging.forget_kept_slot, (page,)
+        if s.displace and s.low[mpn] and self.free_frame_in(True) is None:
+            return remapping.move_to_high, (page, self.free_frame())
+        return self.io(self.any_of(self.transfers), page)
+
+    def extent(self, page: Page) -> Extent:
+        """Some of those who may cache a page's translations."""
+        return self.any_of((AllVCPUs(), Devices(), OneVCPU(self.any_of(self.cpus_of[page.vm]))))
+
+    def write_shared(self, page: Page, mpn: MPN) -> Proposal:
+        """A write to a page in a shared frame: copied, or the frame taken over by its last user."""
+        s = self.machine
+        if s.take_over and s.count_field[mpn] == 1 and self.chance(0.7):
+            return sharing.take_over_frame, (page,)
+        if s.free_frames == 0 and self.chance(0.9):
+            return self.reclaim(self.any_of(self.pages))
+        return sharing.break_sharing, (page, self.free_frame())
+
+    # sharing, reclaiming
+
+    def scan(self, page: Page) -> Proposal:
+        """The server hashes a page and looks for its match."""
+        s = self.machine
+        key = sharing.key_of(s, page)
+        if type(s.table[s.domain[page.vm], key]) is SharedFrame:
+            return sharing.scan_finds_shared_frame, (page,)
+        short, hints = s.short[key], s.hint
+        for other in self.pages:
+            left = hints[other]
+            if type(left) is HintFrame and left.key is short and other is not page:
+                live = operations.frame_is_private(s, other) and s.short[sharing.key_of(s, other)] is short
+                return (sharing.scan_finds_hint, (page, other)) if live else (sharing.remove_stale_hint, (other,))
+        return sharing.scan_leaves_hint, (page,)
+
+    def inflate(self, page: Page) -> Proposal:
+        """The guest's driver offers a page, if the target asks for it; else something else changes."""
+        s, vm = self.machine, page.vm
+        if s.driver[vm] is Ready() and s.balloon_size[vm] < s.balloon_target[vm]:
+            return balloon.inflate, (page,)
+        return self.policy(vm)
+
+    def reclaim(self, page: Page) -> Proposal:
+        """The swap daemon picks a page, if the level asks for it; else the level changes."""
+        s, vm = self.machine, page.vm
+        if s.life[vm] is not RUNNING or s.operation[page] is not IDLE:
+            return self.go_on(page)
+        if s.swapped[vm] >= s.swap_target[vm]:
+            return paging.set_swap_target, (vm, self.level(vm))
+        if operations.frame_is_private(s, page):
+            return (paging.pick_for_paging, (page,)) if s.attempted[page] else self.scan(page)
+        return (paging.pick_for_paging, (page,)) if s.swap_shared else self.policy(vm)
+
+    # devices
+
+    def device(self) -> Proposal:
+        """A transfer starts, moves data or ends."""
+        return self.io(self.any_of(self.transfers), self.any_of(self.pages))
+
+    def io(self, transfer: Transfer, page: Page) -> Proposal:
+        """The next step of a transfer; its first is for this page."""
+        under_way = self.machine.transfer[transfer]
+        if under_way is NoTransfer():
+            return self.start_io(transfer, page)
+        if self.chance(0.5):
+            return self.end(transfer)
+        kind = type(under_way)
+        if kind is Inbound or (type(under_way) is BounceIn and under_way.moved is NothingMoved()):
+            return remapping.device_writes, (transfer, self.any_of(self.words), self.any_of(self.values))
+        return self.end(transfer) if kind is BounceIn else (remapping.device_reads, (transfer, self.any_of(self.words)))
+
+    def start_io(self, transfer: Transfer, page: Page) -> Proposal:
+        """A transfer starts on a page that devices can reach; else the page is made reachable."""
+        s = self.machine
+        entry = s.device_entry[page]
+        if s.life[page.vm] is not RUNNING:
+            return self.power(page.vm)
+        if type(entry) is not DeviceCached:
+            fill = s.operation[page] is IDLE and type(s.pmap[page]) is Mapped
+            return (remapping.fill_device_entry, (page,)) if fill else self.go_on(page)
+        inbound = entry.writable and self.chance(0.5)
+        if s.low[entry.mpn]:
+            return (remapping.start_inbound if inbound else remapping.start_outbound), (transfer, page)
+        buffer = self.free_frame_in(True)
+        if buffer is None:
+            return self.reclaim(self.any_of(self.pages))
+        return (remapping.start_bounce_in if inbound else remapping.start_bounce_out), (transfer, page, buffer)
+
+    def end(self, transfer: Transfer) -> Proposal:
+        """A transfer is done, whichever way it went."""
+        kind = type(self.machine.transfer[transfer])
+        return (remapping.end_inbound if kind is Inbound or kind is BounceIn else remapping.end_outbound), (transfer,)
+
+    # VMs
+
+    def vm(self) -> Proposal:
+        """Something that concerns a whole VM."""
+        vm = self.any_of(self.vms)
+        return self.policy(vm) if self.machine.life[vm] is RUNNING else self.power(vm)
+
+    def policy(self, vm: VM) -> Proposal:
+        """Targets, the balloon driver, overhead frames, periods; now and then the end."""
+        s, chosen = self.machine, self.random()
+        if s.life[vm] is not RUNNING:
+            return self.power(vm)
+        if chosen < 0.02:
+            return self.any_of((power.power_vm_off, balloon.reset_guest, balloon.stop_driver)), (vm,)
+        if s.overhead_held[vm] < s.overhead[vm] and s.free_frames and chosen < 0.5:
+            return power.take_overhead_frame, (vm, self.free_frame())
+        if s.driver[vm] is NoDriver():
+            return balloon.start_driver, (vm,)
+        if s.driver[vm] is MustReset():
+            return self.reset(vm)
+        if chosen > 0.95:
+            return sampling.start_period, (vm,)
+        return (balloon.set_balloon_target if chosen < 0.5 else paging.set_swap_target), (vm, self.level(vm))
+
+    def reset(self, vm: VM) -> Proposal:
+        """The balloon's annotations are cleared, page by page, then the driver is ready."""
+        s = self.machine
+        for page in self.pages_of[vm]:
+            if s.pmap[page] is Ballooned():
+                return balloon.forget_ballooned_page, (page,)
+            if balloon.is_going_to_balloon(s, page):
+                return balloon.decline_offer, (page,)
+        return balloon.reset_driver, (vm,)
+
+    def power(self, vm: VM) -> Proposal:
+        """A VM that is off is powered on; of a dying one something more goes."""
+        s = self.machine
+        if s.life[vm] is not DYING:
+            return power.power_vm_on, (vm,)
+        for page in self.pages_of[vm]:
+            if s.operation[page] is not IDLE:
+                return self.go_on(page)
+            if s.pmap[page] is not UNTOUCHED:
+                return power.reap, (page,)
+        if s.overhead_held[vm]:
+            for mpn in self.frames:
+                if s.frame[mpn] == Reserved(vm):
+                    return power.return_overhead_frame, (vm, mpn)
+        return self.end(self.any_of(self.transfers)) if self.chance(0.5) else (power.finish_power_off, (vm,))

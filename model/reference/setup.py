@@ -1,0 +1,130 @@
+"""Building a concrete machine: so many VMs, pages, frames, slots, with these readings in force."""
+
+from __future__ import annotations
+
+from itertools import product
+from random import Random
+from typing import Any
+
+import attrs
+
+from pagelaw.spec.language import REGISTER, VM, Contents, Map, Value, Word
+from pagelaw.spec.machine import Machine
+from pagelaw.spec.vocabulary import MPN, VCPU, Domain, Key, Page, ShortKey, Slot, Transfer, VPage
+
+
+@attrs.frozen(kw_only=True)
+class Sizes:
+    """How large a machine is, and which readings it takes. Every VM has the same sizes."""
+
+    vms: int = 2
+    pages: int = 4
+    """Pages of each VM: its configured size."""
+    vcpus: int = 2
+    """Virtual processors of each VM."""
+    virtual_pages: int = 3
+    """Entries of each guest's page table."""
+    frames: int = 10
+    low_frames: int = 4
+    """How many of the frames are in low memory: the first ones."""
+    slots: int = 8
+    transfers: int = 3
+    """Device transfers that may be under way at a time."""
+    words: int = 2
+    """Words of a page."""
+    values: int = 2
+    """Values that a word may hold; value 0 is zero."""
+    domains: int = 1
+    """Sharing domains; the VMs are dealt out to them in turn."""
+    hash_bits: int = 16
+    """Bits of a key; with 0 all pages collide."""
+    short_bits: int = 8
+    """Low bits of a key that a hint frame stores."""
+    minimum: int = 1
+    """Pages guaranteed to each VM."""
+    overhead: int = 1
+    """Overhead frames that each VM needs."""
+    count_top: int = 2
+    """The greatest number that a frame's count field holds."""
+    remap_after: int = 1
+    """Copies after which a page is hot."""
+    keep_slot: bool = False
+    swap_shared: bool = False
+    take_over: bool = False
+    displace: bool = False
+    garbage: int = 0
+    """Seed of what is in the frames and slots at boot."""
+
+
+def hash_of(contents: Contents, bits: int) -> int:
+    """FNV-1a (32 bits) over the number of the value at each word, cut to its low bits."""
+    state = 0x811C9DC5
+    for value in contents.words:
+        for shift in (0, 8, 16, 24):
+            state = ((state ^ (value.number >> shift & 0xFF)) * 0x01000193) & 0xFFFFFFFF
+    return state & ((1 << bits) - 1)
+
+
+def identifiers(sizes: Sizes) -> dict[type, list[Any]]:
+    """All identifiers of every sort, in order. Of keys only those that some page hashes to."""
+    vms = [VM(n) for n in range(sizes.vms)]
+    values = [Value(n) for n in range(sizes.values)]
+    contents = [Contents(words) for words in product(values, repeat=sizes.words)]
+    keys = sorted({hash_of(one, sizes.hash_bits) for one in contents})
+    return {
+        VM: vms,
+        Page: [Page(vm, n) for vm in vms for n in range(sizes.pages)],
+        VPage: [VPage(vm, n) for vm in vms for n in range(sizes.virtual_pages)],
+        VCPU: [VCPU(vm, n) for vm in vms for n in range(sizes.vcpus)],
+        MPN: [MPN(n) for n in range(sizes.frames)],
+        Slot: [Slot(n) for n in range(sizes.slots)],
+        Transfer: [Transfer(n) for n in range(sizes.transfers)],
+        Word: [Word(n) for n in range(sizes.words)],
+        Value: values,
+        Contents: contents,
+        Key: [Key(n) for n in keys],
+        ShortKey: [ShortKey(n) for n in sorted({short_of(n, sizes.short_bits) for n in keys})],
+        Domain: [Domain(n) for n in range(sizes.domains)],
+    }
+
+
+def short_of(key: int, bits: int) -> int:
+    """The low bits of a key."""
+    return key & ((1 << bits) - 1)
+
+
+def machine(sizes: Sizes) -> Machine:
+    """A machine of these sizes in its initial state: no VM is on, frames and slots hold garbage."""
+    ids = identifiers(sizes)
+    zero = Contents((Value(0),) * sizes.words)
+    random = Random(sizes.garbage)
+    in_frames = {mpn: random.choice(ids[Contents]) for mpn in ids[MPN]}
+    in_slots = {slot: random.choice(ids[Contents]) for slot in ids[Slot]}
+    made = Machine.start(
+        {sort: tuple(members) for sort, members in ids.items()},
+        zero=zero,
+        frame_at_boot=Map(in_frames.__getitem__),
+        slot_at_boot=Map(in_slots.__getitem__),
+        low=lambda mpn: mpn.number < sizes.low_frames,
+        domain=lambda vm: Domain(vm.number % sizes.domains),
+        hash_of=lambda contents: Key(hash_of(contents, sizes.hash_bits)),
+        short=lambda key: ShortKey(short_of(key.number, sizes.short_bits)),
+        minimum=lambda vm: sizes.minimum,
+        maximum=lambda vm: sizes.pages,
+        overhead=lambda vm: sizes.overhead,
+        total_frames=sizes.frames,
+        total_slots=sizes.slots,
+        count_top=sizes.count_top,
+        remap_after=sizes.remap_after,
+        keep_slot=sizes.keep_slot,
+        swap_shared=sizes.swap_shared,
+        take_over=sizes.take_over,
+        displace=sizes.displace,
+    )
+    for entry in REGISTER["assumption"].values():
+        per_vm = "vm" in entry.function.__wrapped__.__annotations__  # type: ignore[attr-defined]
+        tuples: list[tuple[Any, ...]] = [(vm,) for vm in ids[VM]] if per_vm else [()]
+        for arguments in tuples:
+            if not entry.function(made, *arguments):
+                raise ValueError(f"not a machine that the specification speaks of: {entry.sentence}")
+    return made
