@@ -132,11 +132,11 @@ class Encoding:
         """A constant of its own."""
         return z3.Const(f"{name}!{next(self._fresh)}", self.sort(kind))
 
-    def names_from(self, number: int | None = None) -> int:
-        """Number the next constants of their own from here on; without a number, tell where they are."""
-        number = next(self._fresh) if number is None else number
-        self._fresh = count(number)
-        return number
+    def names_from(self, numbers: tuple[int, int] | None = None) -> tuple[int, int]:
+        """Number the next constants and functions of their own from here on; without numbers, tell where they are."""
+        numbers = numbers or (next(self._fresh), next(self.later))
+        self._fresh, self.later = map(count, numbers)
+        return numbers
 
     def constant(self, value: Any) -> z3.ExprRef:
         """The term for a concrete value."""
