@@ -306,11 +306,11 @@ class Path:
     """Which way each question went: the line that asked, the question, the answer."""
 
 
-def arguments_of(lift: Lift, function: Callable[..., Any]) -> dict[str, Any]:
-    """A symbolic value for every parameter of a rule or invariant after the state."""
+def arguments_of(lift: Lift, function: Callable[..., Any], states: int = 1) -> dict[str, Any]:
+    """A symbolic value for every parameter of a rule or invariant after the state, or both states."""
     hints = get_type_hints(inspect.unwrap(function))
     names = list(inspect.signature(function.__wrapped__ if hasattr(function, "__wrapped__") else function).parameters)
-    return {n: lift.wrap(lift.encoding.fresh(hints[n], n), hints[n]) for n in names[1:]}
+    return {n: lift.wrap(lift.encoding.fresh(hints[n], n), hints[n]) for n in names[states:]}
 
 
 def paths_of(lift: Lift, function: Callable[..., Any], fresh_state: Callable[[], SymState],

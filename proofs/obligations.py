@@ -65,6 +65,8 @@ class Theory:
         self.represents = {e.extra: e for e in REGISTER["represents"].values()}
         self.assumptions = [self.statement(e) for e in REGISTER["assumption"].values()]
         self.invariants = {n: self.statement(e) for n, e in REGISTER["invariant"].items()}
+        self.later = {n: self.encoding.function(s, "after.") for n, s in Machine.shapes().items()}
+        self.transitions = {n: self.statement(e) for n, e in REGISTER["transition"].items()}
         self.views = self._private_views()
         self.words = self._word_facts()
         for measure in self.measures if self.encoding.sizes is None else ():
@@ -82,6 +84,12 @@ class Theory:
     def machine(self) -> SymState:
         """The state before a step: anything at all."""
         return SymState(self.lift, Machine, lambda shape: self.functions[shape.name])
+
+    def machine_after(self) -> SymState:
+        """The state after a step: anything at all."""
+        state = SymState(self.lift, Machine, lambda shape: self.later[shape.name])
+        state.version = "after"
+        return state
 
     def private(self) -> SymState:
         """Private memory before a step, read off the machine before it."""
@@ -119,9 +127,10 @@ class Theory:
     # statements
 
     def statement(self, entry: Entry) -> Statement:
-        """An invariant, theorem or assumption as a term."""
-        arguments = arguments_of(self.lift, entry.function)
-        term, defined = self.lift.merge(lambda: entry.function.__wrapped__(self.machine(), *arguments.values()), bool)
+        """An invariant, theorem, assumption or transition as a term."""
+        states = [self.machine()] + ([self.machine_after()] if entry.kind == "transition" else [])
+        arguments = arguments_of(self.lift, entry.function, len(states))
+        term, defined = self.lift.merge(lambda: entry.function.__wrapped__(*states, *arguments.values()), bool)
         variables = [a.term for a in arguments.values()]
         kinds = [a.kind for a in arguments.values()]
         closed = self.encoding.quantify(True, variables, kinds, term)
@@ -232,7 +241,8 @@ class Theory:
                              (*granted, *conditions), requirement)
         if path.refused is not None:
             if path.state.written or path.state.events:
-                raise CannotLift(f"{entry.name} refuses ({path.refused.name}) after it has written something")
+                yield Obligation(entry.name, f"a refusal ({path.refused.name}) changes nothing", "refusal",
+                                 path.index, before, z3.BoolVal(False))
             return
         replaced = self.replacements(path.state)
         if path.unseen is not None:
@@ -245,7 +255,28 @@ class Theory:
             if not after.eq(statement.body):
                 facts = self.facts_about((after,), replaced)
                 yield Obligation(entry.name, name, "invariant", path.index, (*before, *facts), after)
+        yield from self._transitions(entry, path, before, replaced)
         yield from self._refinement(entry, path, before, replaced)
+        if not (path.state.written or path.event):
+            yield Obligation(entry.name, "a step that is not refused does something", "effect", path.index,
+                             before, z3.BoolVal(False))
+
+    def _transitions(self, entry: Entry, path: Path, before: tuple[Any, ...],
+                     replaced: list[tuple[Any, Any]]) -> Iterator[Obligation]:
+        bodies = {function.name(): body for function, body in replaced}
+        for name, statement in self.transitions.items():
+            occurring = functions_in([statement.body])
+            if not any(f"after.{field}" in occurring for field in bodies):
+                continue
+            goal = z3.substitute_funs(statement.body, *[
+                (later, bodies.get(field, self._unchanged(field))) for field, later in self.later.items()
+            ])
+            facts = self.facts_about((goal,), [])
+            yield Obligation(entry.name, name, "transition", path.index, (*before, *facts), goal)
+
+    def _unchanged(self, field: str) -> Any:
+        sorts = [self.encoding.sort(k) for k in Machine.shapes()[field].keys]
+        return self.functions[field](*[z3.Var(i, sort) for i, sort in enumerate(sorts)])
 
     def _refinement(self, entry: Entry, path: Path, before: tuple[Any, ...],
                     replaced: list[tuple[Any, Any]]) -> Iterator[Obligation]:

@@ -10,7 +10,7 @@ in or out (ESX-3.2-09 to ESX-3.2-12, R-07).
 from __future__ import annotations
 
 from .frames import drop_reference, drop_slot
-from .language import VM, invariant, measure, pick, refuse, require, rule, view, visible
+from .language import VM, invariant, measure, pick, refuse, require, rule, transition, view, visible
 from .machine import Machine
 from .private_memory import decline, give_up, offer, surrender, withdraw_offers
 from .refusals import Refused
@@ -213,3 +213,43 @@ def balloon_size_is_counted(s: Machine, vm: VM) -> bool:
 def nothing_happens_to_a_ballooned_page(s: Machine, page: Page) -> bool:
     """A page in the balloon has no frame, no slot and no operation."""
     return s.pmap[page] != Ballooned() or s.operation[page] == Idle()
+
+
+@invariant("R-09", "ESX-3.2-16")
+def targets_are_levels(s: Machine, vm: VM) -> bool:
+    """The levels asked for lie between nothing and the size of the VM."""
+    return 0 <= s.balloon_target[vm] <= s.maximum[vm] and 0 <= s.swap_target[vm] <= s.maximum[vm]
+
+
+# What every step keeps.
+
+
+@transition("ESX-3.2-05", "R-09", "R-12")
+def balloon_grows_only_if_asked(before: Machine, after: Machine, page: Page) -> bool:
+    """A page is taken for the balloon only from a running VM with a driver that is ready and below its target."""
+    offered = is_going_to_balloon(after, page) and not is_going_to_balloon(before, page)
+    at_once = after.pmap[page] == Ballooned() and before.pmap[page] != Ballooned() and before.operation[page] == Idle()
+    ready = before.driver[page.vm] == Ready() and before.life[page.vm] == Running()
+    return not (offered or at_once) or (ready and before.balloon_size[page.vm] < before.balloon_target[page.vm])
+
+
+@transition("ESX-3.2-11", "R-07")
+def driver_is_ready_only_with_an_empty_balloon(before: Machine, after: Machine, vm: VM) -> bool:
+    """A driver becomes ready only by a reset, when nothing is annotated any more."""
+    becomes = after.driver[vm] == Ready() and before.driver[vm] != Ready()
+    return not becomes or (before.driver[vm] == MustReset() and before.balloon_size[vm] == 0)
+
+
+@transition("ESX-3.2-11", "R-07")
+def nothing_leaves_a_popped_balloon_but_by_reset(before: Machine, after: Machine, page: Page) -> bool:
+    """An annotation goes when the guest takes the page out or touches it, in a reset, or as its VM dies."""
+    goes = before.pmap[page] == Ballooned() and after.pmap[page] != Ballooned()
+    return not goes or before.life[page.vm] != Running() or before.driver[page.vm] != NoDriver() \
+        or after.driver[page.vm] == MustReset()
+
+
+@transition("ESX-6.1-01", "R-12")
+def nobody_is_pushed_below_its_minimum(before: Machine, after: Machine, vm: VM) -> bool:
+    """No step takes a frame from a running VM that holds no more than its minimum."""
+    shrinks = after.resident[vm] < before.resident[vm] and before.life[vm] == Running()
+    return not shrinks or before.resident[vm] > before.minimum[vm]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .balloon import pages_ballooned
 from .frames import drop_kept_slot, drop_reference, drop_slot, return_frame, take_frame, take_slot
-from .language import VM, Contents, Grade, choice, invariant, measure, pick, refuse, require, rule
+from .language import VM, Contents, Grade, choice, invariant, measure, pick, refuse, require, rule, transition
 from .machine import Machine
 from .operations import frame_is_private
 from .refusals import Refused
@@ -311,3 +311,22 @@ def copy_of_shared_frame_is_exact(s: Machine, mpn: MPN) -> bool:
         case KeptSlot(slot):
             return isinstance(s.frame[mpn], Shared) and s.slot_contents[slot] == s.contents[mpn]
     return True
+
+
+# What every step keeps.
+
+
+@transition("ESX-4.3-20", "R-13", "ESX-3.3-03", "R-12")
+def paged_only_after_an_attempt_to_share(before: Machine, after: Machine, page: Page) -> bool:
+    """A page is picked for paging only after an attempt to share it, above the minimum and below the swap target."""
+    picked = after.operation[page] == Unmapping(ForPaging()) and before.operation[page] == Idle()
+    tried = before.attempted[page] or not frame_is_private(before, page)
+    wanted = before.swapped[page.vm] < before.swap_target[page.vm]
+    return not picked or (tried and wanted and before.resident[page.vm] > before.minimum[page.vm])
+
+
+@transition("ESX-4.3-20")
+def an_attempt_counts_once(before: Machine, after: Machine, page: Page) -> bool:
+    """An attempt to share a page counts for one page-out."""
+    picked = after.operation[page] == Unmapping(ForPaging()) and before.operation[page] == Idle()
+    return not picked or not after.attempted[page]

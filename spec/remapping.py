@@ -19,6 +19,8 @@ from .language import (
     require,
     rule,
     theorem,
+    transition,
+    view,
     visible,
 )
 from .machine import Machine
@@ -50,6 +52,7 @@ from .vocabulary import (
     Shared,
     Still,
     Transfer,
+    UnderWay,
 )
 
 # Translations for devices.
@@ -341,4 +344,45 @@ def device_writes_own_page(s: Machine, transfer: Transfer, page: Page) -> bool:
     match s.transfer[transfer]:
         case Inbound(owner, mpn):
             return s.pmap[page] != Mapped(mpn) or page == owner
+    return True
+
+
+# What every step keeps.
+
+
+@transition("ESX-7-04", "ESX-7-06", "R-45", "R-47")
+def moved_only_with_a_reason(before: Machine, after: Machine, page: Page) -> bool:
+    """A page begins to move down if it is hot and in high memory, up only to make room and if that is done at all."""
+    match after.operation[page]:
+        case Moving(new):
+            if before.operation[page] == Idle():
+                down = is_hot(before, page) and before.low[new] and not is_in_low(before, page)
+                up = before.displace and not before.low[new] and is_in_low(before, page)
+                return down or up
+    return True
+
+
+@view
+def is_in_low(s: Machine, page: Page) -> bool:
+    """Whether a page's frame is in low memory."""
+    match s.pmap[page]:
+        case Mapped(mpn):
+            return s.low[mpn]
+    return False
+
+
+@transition("ESX-7-04", "R-45")
+def copies_are_counted(before: Machine, after: Machine, page: Page) -> bool:
+    """The count of copies grows one by one, and starts again when the page has another frame."""
+    return after.copies[page] in (before.copies[page], before.copies[page] + 1) or after.pmap[page] != before.pmap[page]
+
+
+@transition("ESX-7-02")
+def transfers_begin_for_running_vms(before: Machine, after: Machine, transfer: Transfer) -> bool:
+    """A transfer begins only for a running VM, and one that is under way is not lost by another's beginning."""
+    match after.transfer[transfer]:
+        case UnderWay(page, _):
+            if before.transfer[transfer] == NoTransfer():
+                return before.life[page.vm] == Running()
+            return isinstance(before.transfer[transfer], UnderWay)
     return True

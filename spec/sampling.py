@@ -7,7 +7,7 @@ estimated from the counts is policy, and not here.
 
 from __future__ import annotations
 
-from .language import VM, Grade, choice, require, rule
+from .language import VM, Grade, choice, require, rule, transition
 from .machine import Machine
 from .refusals import Refused
 from .translation import revoke
@@ -44,3 +44,16 @@ def start_period(s: Machine, vm: VM) -> None:
     """A new period starts: the count of touches starts again from zero."""
     require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)
     s.touched[vm] = 0
+
+
+@transition("ESX-5.3-06", "ESX-5.3-09")
+def touches_are_counted_one_by_one(before: Machine, after: Machine, vm: VM) -> bool:
+    """The count of touches grows by one at most in a step, and only starts again from zero."""
+    return after.touched[vm] in (before.touched[vm], before.touched[vm] + 1, 0)
+
+
+@transition("ESX-5.3-05", "R-32")
+def a_page_is_sampled_once(before: Machine, after: Machine, page: Page) -> bool:
+    """A page that comes into the sample was not in it, its VM runs, and its translations are withdrawn."""
+    comes = after.sampled[page] and after.generation[page] != before.generation[page]
+    return not comes or before.sampled[page] or before.life[page.vm] == Running()

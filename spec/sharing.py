@@ -11,7 +11,7 @@ write-protected. A write to a shared page gives the writer a copy of its own.
 from __future__ import annotations
 
 from .frames import add_reference, drop_reference, forget_shared_frame, reference_count, take_frame
-from .language import Contents, Grade, choice, invariant, refuse, require, rule, view
+from .language import Contents, Grade, choice, invariant, refuse, require, rule, transition, view
 from .machine import Machine
 from .operations import frame_is_private
 from .refusals import Refused
@@ -294,4 +294,43 @@ def shared_frame_is_listed(s: Machine, mpn: MPN) -> bool:
     match s.frame[mpn]:
         case Shared(domain, key):
             return s.table[domain, key] == SharedFrame(mpn) and s.hash_of[s.contents[mpn]] == key
+    return True
+
+
+# What every step keeps.
+
+
+@transition("ESX-4.2-12", "ESX-4.2-14", "R-15")
+def marked_only_for_an_equal_key(before: Machine, after: Machine, page: Page) -> bool:
+    """A page is made a shared frame only if it left a hint that still agrees, and nothing is shared under its key."""
+    marked = after.operation[page] == Marking() and before.operation[page] != Marking()
+    key = key_of(before, page)
+    fresh = before.hint[page] == HintFrame(before.short[key]) and after.hint[page] == NoHint()
+    return not marked or (fresh and before.life[page.vm] == Running())
+
+
+@transition("ESX-4.2-10", "ESX-4.2-11", "ESX-4.3-05")
+def a_hint_is_of_what_the_page_holds(before: Machine, after: Machine, page: Page) -> bool:
+    """A hint newly left is of the page's key, and the page stays writable."""
+    left = after.hint[page] != before.hint[page] and after.hint[page] != NoHint()
+    right = after.hint[page] == HintFrame(before.short[key_of(before, page)]) and may_be_scanned(after, page)
+    return not left or right
+
+
+@transition("ESX-4.2-13", "R-20")
+def a_live_hint_is_not_lost(before: Machine, after: Machine, page: Page) -> bool:
+    """A hint goes when it is stale, or when its page comes to share a frame."""
+    gone = before.hint[page] != NoHint() and after.hint[page] == NoHint()
+    live = frame_is_private(before, page) and before.hint[page] == HintFrame(before.short[key_of(before, page)])
+    return not (gone and live) or before.operation[page] != after.operation[page]
+
+
+@transition("ESX-4.2-03", "ESX-4.3-13")
+def share_is_tried_with_the_listed_frame(before: Machine, after: Machine, page: Page) -> bool:
+    """A page is held against the frame that the table lists under its key, in its own domain."""
+    match after.operation[page]:
+        case Found(target):
+            if before.operation[page] == Idle():
+                listed = before.table[before.domain[page.vm], key_of(before, page)] == SharedFrame(target)
+                return listed and before.life[page.vm] == Running()
     return True

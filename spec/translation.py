@@ -20,6 +20,7 @@ from .language import (
     refuse,
     require,
     rule,
+    transition,
     view,
     visible,
 )
@@ -38,6 +39,8 @@ from .vocabulary import (
     Devices,
     Extent,
     Filling,
+    ForBalloon,
+    ForPaging,
     Found,
     Free,
     GivingUp,
@@ -56,6 +59,7 @@ from .vocabulary import (
     PagingOut,
     Private,
     Protecting,
+    Reading,
     Running,
     Translation,
     Unmapping,
@@ -379,3 +383,40 @@ def install_cleared(s: Machine, page: Page) -> None:
             s.operation[page] = Idle()
         case _:
             refuse(Refused.WRONG_STAGE)
+
+
+# What every step keeps.
+
+
+@transition("ESX-2-05", "ESX-6.3-10")
+def only_running_vms_get_translations(before: Machine, after: Machine, cpu: VCPU, virtual: VPage) -> bool:
+    """Nothing is newly cached, and no fill is begun, for a VM that does not run."""
+    in_tlb = after.tlb[cpu, virtual] != before.tlb[cpu, virtual] and isinstance(after.tlb[cpu, virtual], Cached)
+    shadow = after.shadow[virtual]
+    in_shadow = shadow != before.shadow[virtual] and isinstance(shadow, Cached)
+    fills = after.fill[cpu] != before.fill[cpu] and isinstance(after.fill[cpu], Filling)
+    mine = before.life[cpu.vm] == Running() or not (in_tlb or fills)
+    return mine and (before.life[virtual.vm] == Running() or not in_shadow)
+
+
+@transition("ESX-2-06")
+def a_fill_is_installed_or_dropped(before: Machine, after: Machine, cpu: VCPU) -> bool:
+    """A fault handler finishes the fill it is in before it begins another."""
+    begun = isinstance(after.fill[cpu], Filling) and after.fill[cpu] != before.fill[cpu]
+    return not begun or before.fill[cpu] == NoFill()
+
+
+@transition("ESX-2-09")
+def only_running_vms_touch(before: Machine, after: Machine, page: Page) -> bool:
+    """No first touch, page-in, move or page-out begins for a VM that does not run."""
+    begun = before.operation[page] == Idle() and is_for_a_running_vm(after, page)
+    return not begun or before.life[page.vm] == Running()
+
+
+@view
+def is_for_a_running_vm(s: Machine, page: Page) -> bool:
+    """Whether the operation on a page is one that only a running VM's pages get."""
+    match s.operation[page]:
+        case Clearing() | Reading() | Moving() | Unmapping(ForPaging()) | Unmapping(ForBalloon()):
+            return True
+    return False

@@ -113,7 +113,7 @@ class Entry:
 
 
 KINDS = ("rule", "assumption", "invariant", "theorem", "choice", "measure", "view", "step", "represents",
-    "operation")
+    "operation", "transition")
 
 REGISTER: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
 
@@ -175,6 +175,11 @@ def invariant(*clauses: str) -> Callable[[F], F]:
 def theorem(*clauses: str) -> Callable[[F], F]:
     """Follows from the invariants alone."""
     return _question("theorem", clauses)
+
+
+def transition(*clauses: str) -> Callable[[F], F]:
+    """True of every step: of the state before it and the state after it, for all values of the other parameters."""
+    return _question("transition", clauses)
 
 
 def represents(field: str) -> Callable[[F], F]:
