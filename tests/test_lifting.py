@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
+import pytest
 import z3
 
 from pagelaw.proofs.encoding import Encoding
@@ -200,6 +201,20 @@ def test_or_patterns_and_parents_cover_their_variants() -> None:
     assert all(not path.defined for path in lifted.paths)
 
 
+def test_a_field_of_a_parent_is_that_of_the_variant_it_is() -> None:
+    def rule(s: Tiny, page: Page) -> MPN:
+        match s.operation[page]:
+            case Sharing(held):
+                return held
+        refuse(Why.NO_FRAME)
+
+    lifted = Lifted(rule)
+    operation = lifted.base["operation"](lifted.page)
+    for leaf in variants_of(Sharing):
+        field = lifted.lift.encoding.accessor(leaf, "target")(operation)
+        assert always(lifted.paths[0].result.term == field, lifted.is_a(operation, leaf))
+
+
 def test_a_rule_gives_back_a_value() -> None:
     def rule(s: Tiny, mpn: MPN, word: Word) -> Value:
         return s.contents[mpn].word(word)
@@ -279,6 +294,29 @@ def test_a_view_used_as_a_truth_value_forks_once() -> None:
     assert refusals(lifted) == [None, "NOT_LOW"]
     low, users = lifted.base["low"](lifted.mpn), lifted.base["users"](lifted.mpn)
     assert always(lifted.condition(0) == z3.And(low, users > 0))
+
+
+@pytest.mark.parametrize(
+    ("question", "meaning"),
+    [
+        (lambda low, used: low and used, z3.And),
+        (lambda low, used: low or used, z3.Or),
+        (lambda low, used: not low and used, lambda low, used: z3.And(z3.Not(low), used)),
+        (lambda low, used: not low or used, z3.Implies),
+        (lambda low, used: not (low and used), lambda low, used: z3.Not(z3.And(low, used))),
+        (lambda low, used: low == used, lambda low, used: low == used),
+        (lambda low, used: (low and not used) or (used and not low), z3.Xor),
+        (lambda low, used: low or True, lambda low, used: z3.BoolVal(True)),
+    ],
+)
+def test_a_question_means_what_it_says(question: Callable[..., Any], meaning: Callable[..., Any]) -> None:
+    def rule(s: Tiny) -> None:
+        pass
+
+    lift = Lifted(rule).lift
+    low, used = z3.Bools("low used")
+    term, _ = lift.merge(lambda: question(lift.wrap(low, bool), lift.wrap(used, bool)), bool)
+    assert always(term == meaning(low, used))
 
 
 def test_a_view_sees_the_state_as_it_is_when_asked() -> None:
