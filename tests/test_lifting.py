@@ -307,6 +307,10 @@ def test_a_view_used_as_a_truth_value_forks_once() -> None:
         (lambda low, used: low == used, lambda low, used: low == used),
         (lambda low, used: (low and not used) or (used and not low), z3.Xor),
         (lambda low, used: low or True, lambda low, used: z3.BoolVal(True)),
+        (lambda low, used: True if low else used, z3.Or),
+        (lambda low, used: False if low else used, lambda low, used: z3.And(z3.Not(low), used)),
+        (lambda low, used: used if low else False, z3.And),
+        (lambda low, used: used if low else True, z3.Implies),
     ],
 )
 def test_a_question_means_what_it_says(question: Callable[..., Any], meaning: Callable[..., Any]) -> None:
