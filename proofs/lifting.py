@@ -252,7 +252,10 @@ class Lift:
                 return result.pick(1, 0)
             return int(result) if isinstance(result, bool) else result
 
-        return self.merge(number, int)[0]
+        term, demands = self.merge(number, int)
+        if demands:
+            raise CannotLift(f"the weight {measure.__name__} reads a field that its entry need not have")
+        return term
 
     def parameter_kinds(self, measure: Measure[Any]) -> list[type]:
         """The types of a measure's own parameters."""
@@ -278,6 +281,8 @@ class Lift:
         if self.encoding.sizes is not None:
             members = self.encoding.terms(held.shape.keys[0])
             return z3.Sum([self.weight(measure, s, held.read([one]), one, terms) for one in members])
+        if held.is_forgotten or s.version == "after":
+            raise CannotLift(f"{measure.__name__} of a state that is not known by its writes")
         total = self.measure_function(measure)(*terms)
         for update in held.updates:
             assert update.point is not None

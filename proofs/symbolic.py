@@ -207,6 +207,7 @@ class SymMap:
     def __init__(self, lift: Lift, shape: Shape, base: Callable[..., Any], owner: SymState) -> None:
         self.lift, self.shape, self.base, self.owner = lift, shape, base, owner
         self.updates: list[Update] = []
+        self.is_forgotten = False
 
     def _keys(self, key: Any) -> list[Any]:
         parts = key if isinstance(key, tuple) else (key,)
@@ -278,7 +279,7 @@ class SymMap:
     def clone(self, owner: SymState) -> SymMap:
         """The same map as part of another state."""
         twin = SymMap(self.lift, self.shape, self.base, owner)
-        twin.updates = list(self.updates)
+        twin.updates, twin.is_forgotten = list(self.updates), self.is_forgotten
         return twin
 
     def __contains__(self, key: Any) -> bool:
@@ -336,8 +337,9 @@ class SymState:
 
     def forget(self, field: str) -> None:
         """The field may hold anything from now on."""
-        function = self.engine.encoding.function(self.shapes_by_name[field], f"later.{next(self.engine.encoding.later)}.")
-        held = SymMap(self.engine, self.shapes_by_name[field], function, self)
+        shape, number = self.shapes_by_name[field], next(self.engine.encoding.later)
+        held = SymMap(self.engine, shape, self.engine.encoding.function(shape, f"later.{number}."), self)
+        held.is_forgotten = True
         self.__dict__[field] = self.fields[field] = held
         self.version = object()
 

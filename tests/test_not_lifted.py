@@ -8,7 +8,7 @@ import pytest
 
 from pagelaw.proofs.encoding import Encoding
 from pagelaw.proofs.lifting import CannotLift, Lift, SymState, arguments_of, paths_of
-from pagelaw.spec.language import REGISTER, Measure, pick, require, view, visible
+from pagelaw.spec.language import REGISTER, Measure, meanwhile, pick, require, view, visible
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import MPN, VCPU, Backing, Idle, Mapped, Page, Sharing, Slot, Untouched
 
@@ -31,9 +31,18 @@ def on(s: Machine, backing: Backing, page: Page, mpn: MPN) -> int:
     return pick(backing == Mapped(mpn), 1, 0)
 
 
+def careless(s: Machine, backing: Backing, page: Page) -> int:
+    """Pages in low frames, if every page has a frame."""
+    return pick(s.low[backing.mpn], 1, 0)  # type: ignore[attr-defined]
+
+
+PAGES_ON: Measure[Any] = Measure("pmap", on)
+CARELESS: Measure[Any] = Measure("pmap", careless)
+
+
 def lift(function: Callable[..., Any]) -> None:
     """Find all paths of a function over the machine."""
-    lifting = Lift(Encoding(), [Measure("pmap", on)])
+    lifting = Lift(Encoding(), [PAGES_ON, CARELESS])
     base = {name: lifting.encoding.function(shape) for name, shape in Machine.shapes().items()}
 
     def state() -> SymState:
@@ -78,6 +87,16 @@ def lying(s: Machine) -> bool:
 def loops(s: Any) -> None:
     for page in s.each(Page):
         s.pmap[page] = Untouched()
+
+
+def sums_what_others_wrote(s: Any, mpn: Any) -> int:
+    meanwhile(s, ("pmap",), lambda: None)
+    return PAGES_ON(s, mpn)
+
+
+def sums_what_is_not_there(s: Any, page: Any) -> int:
+    s.pmap[page] = Untouched()
+    return CARELESS(s)
 
 
 def shows_twice(s: Any) -> None:
@@ -134,6 +153,10 @@ UNLIFTABLE: dict[str, tuple[Callable[[Any, Any, Any, Any], Any], str]] = {
     "a view that writes a value": (lambda s, page, mpn, cpu: counting(s), "a question writes"),
     "a view that shows a step": (lambda s, page, mpn, cpu: showing(s), "shows the guest a step"),
     "a view that gives another sort": (lambda s, page, mpn, cpu: lying(s), "a int stands where a bool belongs"),
+    "a sum over what others wrote": (
+        lambda s, page, mpn, cpu: sums_what_others_wrote(s, mpn), "is not known by its writes"),
+    "a weight that need not be there": (
+        lambda s, page, mpn, cpu: sums_what_is_not_there(s, page), "its entry need not have"),
     "two steps shown": (lambda s, page, mpn, cpu: shows_twice(s), "more than one step"),
 }
 
