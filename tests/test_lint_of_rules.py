@@ -153,7 +153,7 @@ FORBIDDEN: dict[str, tuple[str, str]] = {
     "a call outside functions": (planted('rule("R-01")(revoke)  # found\n'), "a statement outside functions"),
     "a loop outside functions": (planted("for n in ():  # found\n    pass\n"), "a statement outside functions"),
     "a second function of one name": (
-        planted("def one(s: Machine) -> None:  # found\n    pass\ndef one(s: Machine) -> None:\n    pass\n"), "a second"),
+        planted("def one() -> None:  # found\n    pass\ndef one() -> None:\n    pass\n"), "a second"),
     "a method": (planted("class Odd:\n    def ask(self) -> int:  # found\n        return 1\n"), "a method"),
     "a decorator of its own": (planted("@cache\ndef one(s: Machine) -> int:  # found\n    return 1\n"), "a decorator"),
     "a default": (planted("def one(s: Machine, n: int = 1) -> int:  # found\n    return n\n"), "a default"),
