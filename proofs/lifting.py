@@ -8,7 +8,7 @@ A `view` is run the same way, but its paths are merged into one term.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from enum import Enum
 from typing import Any, get_type_hints
 
@@ -128,7 +128,7 @@ class Lift:
 
     # running
 
-    def paths(self, run: Callable[[Tracer], Any]) -> Iterator[tuple[Tracer, Any]]:
+    def paths(self, run: Callable[[Tracer], Any]) -> Generator[tuple[Tracer, Any], None, None]:
         """Run once for each way the questions can go, depth first; gives each run's tracer and result."""
         decisions: list[bool] = []
         previous, SumMeta.lift = SumMeta.lift, self.construct
