@@ -211,17 +211,26 @@ class Theory:
         return arguments, paths_of(self.lift, entry.function, self.machine, self.private, arguments)
 
     def facts_about(self, terms: Sequence[Any], replaced: list[tuple[Any, Any]]) -> list[Any]:
-        """Counting facts for the measures that occur in the terms, before and after the step."""
+        """Counting facts before and after the step, for the sums that matter.
+
+        Those are the sums in the terms, and those kept for each key of a kind
+        of which some field changes. Leaving facts out can only make a proof fail.
+        """
         if self.encoding.sizes is not None:
             return []
         occurring = functions_in(terms)
+        shapes = Machine.shapes()
+        keys = {k for function, _ in replaced if function.name() in shapes for k in shapes[function.name()].keys}
         facts: list[Any] = []
         for measure in self.measures:
-            before = self.counting_facts(measure)
-            facts.extend(before)
-            if replaced and self.lift.measure_function(measure).name() in occurring:
-                after = [z3.substitute_funs(fact, *replaced) for fact in before]
-                facts.extend(new for new, old in zip(after, before, strict=True) if not new.eq(old))
+            asked = self.lift.measure_function(measure).name() in occurring
+            kinds = self.lift.parameter_kinds(measure)
+            if asked or not replaced or (kinds and keys.issuperset(kinds)):
+                before = self.counting_facts(measure)
+                facts.extend(before)
+                if replaced and asked:
+                    after = [z3.substitute_funs(fact, *replaced) for fact in before]
+                    facts.extend(new for new, old in zip(after, before, strict=True) if not new.eq(old))
         return facts
 
     def obligations(self, entry: Entry) -> Iterator[Obligation]:
@@ -271,7 +280,7 @@ class Theory:
             goal = z3.substitute_funs(statement.body, *[
                 (later, bodies.get(field, self._unchanged(field))) for field, later in self.later.items()
             ])
-            facts = self.facts_about((goal,), [])
+            facts = self.facts_about((goal,), replaced)
             yield Obligation(entry.name, name, "transition", path.index, (*before, *facts), goal)
 
     def _unchanged(self, field: str) -> Any:

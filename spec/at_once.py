@@ -10,7 +10,7 @@ for translations and what is kept for their sake, where the steps must do more
 from __future__ import annotations
 
 from .balloon import annotate, inflate, release_to_balloon
-from .frames import add_reference, drop_reference, drop_slot, return_frame, take_frame, take_slot
+from .frames import add_reference, drop_slot, let_go, return_frame, take_frame, take_slot
 from .language import Contents, at_once, meanwhile, refuse
 from .machine import Machine
 from .operations import finish_unmapping, leave_old_frame
@@ -168,7 +168,7 @@ def copy_on_write(s: Machine, page: Page, new: MPN) -> None:
             s.tag[new] = DataOf(page.vm)
             s.pmap[page] = Mapped(new)
             s.copies[page] = 0
-            drop_reference(s, old)
+            let_go(s, old)
 
 
 # Ballooning and paging.
@@ -189,7 +189,7 @@ def balloon(s: Machine, page: Page) -> None:
         case Mapped(mpn):
             annotate(s, page)
             s.resident[page.vm] -= 1
-            drop_reference(s, mpn)
+            let_go(s, mpn)
 
 
 def page_out_in_steps(s: Machine, page: Page, slot: Slot, halfway: Contents) -> None:
@@ -216,7 +216,7 @@ def page_out(s: Machine, page: Page, slot: Slot, halfway: Contents) -> None:
             s.pmap[page] = Swapped(slot)
             s.resident[page.vm] -= 1
             s.swapped[page.vm] += 1
-            drop_reference(s, mpn)
+            let_go(s, mpn)
 
 
 def page_in_in_steps(s: Machine, page: Page, new: MPN) -> None:
@@ -285,4 +285,4 @@ def take_page_of_dying_vm(s: Machine, page: Page) -> None:
         case Mapped(mpn):
             s.pmap[page] = Untouched()
             s.resident[page.vm] -= 1
-            drop_reference(s, mpn)
+            let_go(s, mpn)

@@ -9,7 +9,7 @@ in or out (ESX-3.2-09 to ESX-3.2-12, R-07).
 
 from __future__ import annotations
 
-from .frames import drop_reference, drop_slot
+from .frames import drop_slot, let_go
 from .language import VM, invariant, measure, pick, refuse, require, rule, transition, view, visible
 from .machine import Machine
 from .private_memory import decline, give_up, offer, surrender, withdraw_offers
@@ -127,7 +127,7 @@ def release_to_balloon(s: Machine, page: Page) -> None:
             annotate(s, page)
             s.resident[page.vm] -= 1
             s.operation[page] = Idle()
-            drop_reference(s, mpn)
+            let_go(s, mpn)
             visible(s, give_up, page)
 
 

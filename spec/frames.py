@@ -76,13 +76,21 @@ def lose_reference(s: Machine, mpn: MPN) -> None:
 
 
 def drop_reference(s: Machine, mpn: MPN) -> None:
-    """One user less. A frame that has none left is freed; a shared one leaves the table (R-21)."""
+    """One user less of a shared frame; with none left it leaves the table and is free (R-21)."""
     left = reference_count(s, mpn) - 1
     set_reference_count(s, mpn, left)
     if left == 0:
         forget_shared_frame(s, mpn)
         s.frame[mpn] = Free()
         s.free_frames += 1
+
+
+def let_go(s: Machine, mpn: MPN) -> None:
+    """Its page no longer uses a frame: one of its own is free again, a shared one has one user less."""
+    if isinstance(s.frame[mpn], Shared):
+        drop_reference(s, mpn)
+    else:
+        return_frame(s, mpn)
 
 
 def take_frame(s: Machine, mpn: MPN, use: FrameUse) -> None:

@@ -8,7 +8,7 @@ every actor keeps them, so an operation may rely on what it found earlier.
 
 from __future__ import annotations
 
-from .frames import drop_reference, drop_slot, return_frame
+from .frames import drop_reference, drop_slot, let_go, return_frame
 from .language import invariant, refuse, require, rule, theorem, view
 from .machine import Machine
 from .refusals import Refused
@@ -72,7 +72,7 @@ def leave_old_frame(s: Machine, page: Page) -> None:
         case Leaving(old):
             require(flushed(s, page), Refused.FLUSH_PENDING)
             s.operation[page] = Idle()
-            drop_reference(s, old)
+            let_go(s, old)
         case _:
             refuse(Refused.WRONG_STAGE)
 

@@ -9,7 +9,7 @@ frame, or kept as a copy while the page stays clean (R-10).
 from __future__ import annotations
 
 from .balloon import pages_ballooned
-from .frames import drop_kept_slot, drop_reference, drop_slot, return_frame, take_frame, take_slot
+from .frames import drop_kept_slot, drop_slot, let_go, return_frame, take_frame, take_slot
 from .language import VM, Contents, Grade, choice, invariant, measure, pick, refuse, require, rule, transition
 from .machine import Machine
 from .operations import frame_is_private
@@ -179,7 +179,7 @@ def leave_for_slot(s: Machine, page: Page, mpn: MPN, slot: Slot) -> None:
     s.resident[page.vm] -= 1
     s.swapped[page.vm] += 1
     s.operation[page] = Idle()
-    drop_reference(s, mpn)
+    let_go(s, mpn)
 
 
 @rule("R-10")

@@ -7,7 +7,7 @@ until nothing of it is left; only then do its reservations go back.
 
 from __future__ import annotations
 
-from .frames import drop_reference, drop_slot
+from .frames import drop_slot, let_go
 from .language import VM, assumption, invariant, measure, pick, refuse, require, rule, visible
 from .machine import Machine
 from .private_memory import be_off, give_up, power_off, power_on
@@ -106,7 +106,7 @@ def release_at_power_off(s: Machine, page: Page) -> None:
             s.pmap[page] = Untouched()
             s.resident[page.vm] -= 1
             s.operation[page] = Idle()
-            drop_reference(s, mpn)
+            let_go(s, mpn)
             visible(s, give_up, page)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .frames import add_reference, drop_reference, lose_reference, return_frame, take_frame
 from .language import (
+    Contents,
     Grade,
     Value,
     Word,
@@ -114,11 +115,14 @@ def unpin(s: Machine, transfer: Transfer, mpn: MPN) -> None:
     """The transfer is over, and no longer uses the frame. A shared frame that all have left is freed now."""
     s.transfer[transfer] = NoTransfer()
     s.pins[mpn] -= 1
-    drop_reference(s, mpn)
+    if isinstance(s.frame[mpn], Shared):
+        drop_reference(s, mpn)
+    else:
+        lose_reference(s, mpn)
 
 
 def unpin_own(s: Machine, transfer: Transfer, mpn: MPN) -> None:
-    """The same for a frame that its page still has for itself."""
+    """The same for a transfer that brought data, to a frame that its page still has for itself."""
     s.transfer[transfer] = NoTransfer()
     s.pins[mpn] -= 1
     lose_reference(s, mpn)
@@ -301,26 +305,62 @@ def finish_protecting_move(s: Machine, page: Page) -> None:
 
 
 @invariant("ESX-7-02", "ESX-7-05")
-def transfer_uses_frame_of_its_page(s: Machine, transfer: Transfer) -> bool:
-    """A transfer's frame backs its page alone, or is shared and holds what the page held at the start."""
+def frame_written_by_device_is_its_pages(s: Machine, transfer: Transfer) -> bool:
+    """The frame that a transfer brings data to is its page's own."""
     match s.transfer[transfer]:
         case Inbound(page, mpn) | BounceIn(page, mpn, _, _):
-            return s.frame[mpn] == Private(page) and s.life[page.vm] != Off()
+            return s.frame[mpn] == Private(page)
+    return True
+
+
+@invariant("ESX-7-02", "ESX-7-05")
+def frame_read_by_device_is_its_pages(s: Machine, transfer: Transfer) -> bool:
+    """The frame that a transfer takes data from is its page's own, or shared and as it was at the start."""
+    match s.transfer[transfer]:
         case Outbound(page, mpn, snapshot):
-            unchanged = isinstance(s.frame[mpn], Shared) and s.contents[mpn] == snapshot
-            return (s.frame[mpn] == Private(page) or unchanged) and s.life[page.vm] != Off()
-        case BounceOut(page, mpn, buffer, snapshot):
-            unchanged = s.frame[mpn] == Private(page) or isinstance(s.frame[mpn], Shared)
-            return unchanged and s.contents[buffer] == snapshot and s.life[page.vm] != Off()
+            return s.frame[mpn] == Private(page) or is_shared_and_holds(s, mpn, snapshot)
+        case BounceOut(page, mpn, _, snapshot):
+            return s.frame[mpn] == Private(page) or is_shared_and_holds(s, mpn, snapshot)
+    return True
+
+
+@view
+def is_shared_and_holds(s: Machine, mpn: MPN, contents: Contents) -> bool:
+    """Whether a frame is shared and holds this."""
+    return isinstance(s.frame[mpn], Shared) and s.contents[mpn] == contents
+
+
+@invariant("ESX-7-02")
+def buffer_read_by_device_is_a_copy(s: Machine, transfer: Transfer) -> bool:
+    """A bounce buffer that a device reads holds what the page held at the start."""
+    match s.transfer[transfer]:
+        case BounceOut(_, _, buffer, snapshot):
+            return s.contents[buffer] == snapshot
+    return True
+
+
+@invariant("R-44", "ESX-7-02")
+def transfer_is_for_a_vm_that_is_on(s: Machine, transfer: Transfer) -> bool:
+    """A VM with a transfer under way is not off."""
+    match s.transfer[transfer]:
+        case UnderWay(page, _):
+            return s.life[page.vm] != Off()
     return True
 
 
 @invariant("ESX-7-01")
 def devices_reach_low_frames_only(s: Machine, transfer: Transfer) -> bool:
-    """The frame that a device itself reads or writes is in low memory."""
+    """A page's frame that a device itself reads or writes is in low memory."""
     match s.transfer[transfer]:
         case Inbound(_, mpn) | Outbound(_, mpn, _):
             return s.low[mpn]
+    return True
+
+
+@invariant("ESX-7-01", "ESX-7-02")
+def bounce_buffers_are_low_frames(s: Machine, transfer: Transfer) -> bool:
+    """A transfer through a bounce buffer has one of its own, in low memory."""
+    match s.transfer[transfer]:
         case BounceIn(_, _, buffer, _) | BounceOut(_, _, buffer, _):
             return s.low[buffer] and s.frame[buffer] == Bounce(transfer)
     return True
