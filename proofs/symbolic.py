@@ -295,7 +295,6 @@ class SymMap:
 class SymState:
     """A state whose fields are symbolic."""
 
-    symbolic = True
     fields: dict[str, Any]
     shapes_by_name: dict[str, Shape]
     engine: Lift

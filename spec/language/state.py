@@ -119,7 +119,6 @@ class State:
 
     _fields: ClassVar[dict[str, Field]] = {}
     _shapes: ClassVar[dict[str, Shape] | None] = None
-    symbolic: ClassVar[bool] = False
     ids: dict[type, Ids[Any]]
     observer: Callable[[Callable[..., Any], tuple[Any, ...]], None] | None
 
