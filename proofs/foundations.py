@@ -80,7 +80,7 @@ def private_memory_obligations(theory: Theory) -> Iterator[Obligation]:
     value = lift.wrap(encoding.fresh(Value, "value"), Value)
 
     def run(_: Any) -> tuple[Any, Any]:
-        memory = theory.private()
+        memory: Any = theory.private()
         before = memory.memory[other].word(at).term
         receive(memory, page, word, value)
         return before, memory.memory[other].word(at).term
@@ -105,6 +105,17 @@ def private_memory_obligations(theory: Theory) -> Iterator[Obligation]:
                      changed == z3.If(place == elsewhere, new, z3.Select(array, elsewhere)))
 
 
+def weight_obligations(theory: Theory) -> Iterator[Obligation]:
+    """No measure's weight is negative: what the counting facts need."""
+    assumed = tuple(statement.closed for statement in theory.assumptions)
+    for measure in theory.measures:
+        shape = Machine.shapes()[measure.over]
+        parameters = [theory.encoding.fresh(k, "p") for k in theory.lift.parameter_kinds(measure)]
+        value, key = theory.encoding.fresh(shape.value, "value"), theory.encoding.fresh(shape.keys[0], "key")
+        weight = theory.lift.weight(measure, theory.machine(), value, key, parameters)
+        yield Obligation("lemma", f"weight of {measure.__name__} is not negative", "lemma", 0, assumed, weight >= 0)
+
+
 def lemma_obligations() -> Iterator[Obligation]:
     """The counting facts, by induction on the length of the list that is summed."""
     integers = z3.IntSort()
@@ -123,14 +134,14 @@ def lemma_obligations() -> Iterator[Obligation]:
     yield from induction("a sum is not negative", lambda m: total(m) >= 0, *positive)
     yield from induction(
         "an entry never exceeds the sum",
-        lambda m: z3.And(total(m) >= 0, z3.ForAll([i], z3.Implies(z3.And(0 <= i, i < m), total(m) >= weight(i)))),
+        lambda m: z3.And(total(m) >= 0, z3.ForAll([i], z3.Implies(z3.And(i >= 0, i < m), total(m) >= weight(i)))),
         *positive)
     yield from induction(
         "nor do two",
         lambda m: z3.And(
             total(m) >= 0,
-            z3.ForAll([i], z3.Implies(z3.And(0 <= i, i < m), total(m) >= weight(i))),
-            z3.ForAll([i, j], z3.Implies(z3.And(0 <= i, i < j, j < m), total(m) >= weight(i) + weight(j)))),
+            z3.ForAll([i], z3.Implies(z3.And(i >= 0, i < m), total(m) >= weight(i))),
+            z3.ForAll([i, j], z3.Implies(z3.And(i >= 0, i < j, j < m), total(m) >= weight(i) + weight(j)))),
         *positive)
     yield from induction(
         "a write shifts the sum by the weight after less the weight before",
@@ -141,4 +152,4 @@ def lemma_obligations() -> Iterator[Obligation]:
     yield from induction("ones add up to the length", lambda m: total(m) == m, z3.ForAll([i], weight(i) == 1))
 
 
-__all__ = ["initial_obligations", "lemma_obligations", "private_memory_obligations"]
+__all__ = ["initial_obligations", "lemma_obligations", "private_memory_obligations", "weight_obligations"]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from pagelaw.spec.language import REGISTER
 
-from .foundations import initial_obligations, lemma_obligations, private_memory_obligations
+from .foundations import initial_obligations, lemma_obligations, private_memory_obligations, weight_obligations
 from .obligations import Obligation, Theory
 from .uninterrupted import operation_obligations
 
 _OWN: dict[str, Callable[[Theory], Iterator[Obligation]]] = {
     "initial state": initial_obligations,
     "private memory": private_memory_obligations,
-    "lemmas": lambda theory: lemma_obligations(),
+    "lemmas": lambda theory: chain(weight_obligations(theory), lemma_obligations()),
     "theorems": lambda theory: theory.general_obligations(),
     "operations": operation_obligations,
 }

@@ -8,6 +8,8 @@ query at all, and is recognised by being the same term.
 
 from __future__ import annotations
 
+import builtins
+import inspect
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
@@ -36,7 +38,7 @@ class Obligation:
     hypotheses: tuple[Any, ...] = attrs.field(repr=False)
     goal: Any = attrs.field(repr=False)
 
-    @property
+    @builtins.property
     def name(self) -> str:
         """A name that tells it from all others."""
         return f"{self.rule}/{self.path}/{self.property}"
@@ -67,6 +69,7 @@ class Theory:
         self.invariants = {n: self.statement(e) for n, e in REGISTER["invariant"].items()}
         self.later = {n: self.encoding.function(s, "after.") for n, s in Machine.shapes().items()}
         self.transitions = {n: self.statement(e) for n, e in REGISTER["transition"].items()}
+        self.views_defined: list[tuple[str, Any]] = []
         self.views = self._private_views()
         self.words = self._word_facts()
         for measure in self.measures if self.encoding.sizes is None else ():
@@ -108,7 +111,9 @@ class Theory:
             variables = [self.encoding.fresh(k, k.__name__.lower()) for k in shape.keys]
             if name in self.represents:
                 wrapped = [self.lift.wrap(v, k) for v, k in zip(variables, shape.keys, strict=True)]
-                body = self.lift.view(self.represents[name].function.__wrapped__, (self.machine(), *wrapped)).term
+                asked = inspect.unwrap(self.represents[name].function)
+                body, defined = self.lift.merge(lambda: asked(self.machine(), *wrapped), shape.value)  # noqa: B023
+                self.views_defined.extend((name, demand) for demand in defined)
             else:
                 body = self.functions[name](*variables)
             found[name] = (variables, body)
@@ -128,9 +133,10 @@ class Theory:
 
     def statement(self, entry: Entry) -> Statement:
         """An invariant, theorem, assumption or transition as a term."""
+        asked = inspect.unwrap(entry.function)
         states = [self.machine()] + ([self.machine_after()] if entry.kind == "transition" else [])
         arguments = arguments_of(self.lift, entry.function, len(states))
-        term, defined = self.lift.merge(lambda: entry.function.__wrapped__(*states, *arguments.values()), bool)
+        term, defined = self.lift.merge(lambda: asked(*states, *arguments.values()), bool)
         variables = [a.term for a in arguments.values()]
         kinds = [a.kind for a in arguments.values()]
         closed = self.encoding.quantify(True, variables, kinds, term)
@@ -313,8 +319,11 @@ class Theory:
             facts = self.facts_about([theorem.body], [])
             yield Obligation("theorem", entry.name, "theorem", 0, (*granted, *facts), theorem.body)
             yield from self._reading(theorem)
-        for statement in [*self.assumptions, *self.invariants.values()]:
+        for statement in [*self.assumptions, *self.invariants.values(), *self.transitions.values()]:
             yield from self._reading(statement)
+        for number, (name, (conditions, requirement, what)) in enumerate(self.views_defined):
+            yield Obligation("reading", f"private memory's {name}: {what} ({number})", "defined", 0,
+                             tuple(conditions), requirement)
 
     def _reading(self, statement: Statement) -> Iterator[Obligation]:
         for number, (conditions, requirement, what) in enumerate(statement.defined):

@@ -31,6 +31,17 @@ from . import (
 )
 
 __all__ = [
-    "at_once", "balloon", "coherence", "frames", "operations", "paging", "power", "private_memory", "progress", "remapping", "sampling",
-    "sharing", "translation",
+    "at_once",
+    "balloon",
+    "coherence",
+    "frames",
+    "operations",
+    "paging",
+    "power",
+    "private_memory",
+    "progress",
+    "remapping",
+    "sampling",
+    "sharing",
+    "translation",
 ]

@@ -108,11 +108,11 @@ class Machine(State):
     hint: Map[Page, Hint] = starts_as(NoHint())
     """Its hint frame."""
     attempted: Map[Page, bool] = starts_as(False)
-    """Whether an attempt to share it failed since it was last brought in (ESX-4.3-20)."""
+    """Whether an attempt to share it found nothing since it was last picked for paging (ESX-4.3-20)."""
     sampled: Map[Page, bool] = starts_as(False)
     """Whether it is in the sample and untouched since (ESX-5.3-05)."""
     copies: Map[Page, int] = starts_as(0)
-    """How often I/O on it went through a bounce buffer since it was last moved (ESX-7-03)."""
+    """How often I/O on it went through a bounce buffer since it was last copied to another frame (ESX-7-03)."""
 
     # frames
 

@@ -257,7 +257,7 @@ def isolation(s: Machine, page: Page, other: Page, mpn: MPN) -> bool:
     return page == other or not together or isinstance(s.frame[mpn], Shared)
 
 
-@theorem("LK-2")
+@theorem("ESX-4.2-01", "ESX-4.2-06")
 def no_sharing_across_domains(s: Machine, page: Page, other: Page, mpn: MPN) -> bool:
     """Pages on one frame belong to VMs of one sharing domain."""
     together = s.pmap[page] == Mapped(mpn) and s.pmap[other] == Mapped(mpn)

@@ -107,7 +107,7 @@ def start_sending(m: PrivateMemory, transfer: Transfer, page: Page) -> None:
 def send(m: PrivateMemory, transfer: Transfer, page: Page, word: Word, value: Value) -> Value:
     """A device sends a word: what the page holds, or what it held when the transfer began."""
     as_it_was, as_it_is = m.sent_from[transfer].word(word), m.memory[page].word(word)
-    require(value == as_it_was or value == as_it_is, Refused.WRONG_VALUE)
+    require(value in (as_it_was, as_it_is), Refused.WRONG_VALUE)
     return value
 
 

@@ -111,15 +111,28 @@ def remove_stale_hint(s: Machine, page: Page) -> None:
             refuse(Refused.NOT_A_HINT)
 
 
+@view
+def nothing_matches(s: Machine, page: Page) -> bool:
+    """Whether neither a shared frame nor another page's hint has the page's key."""
+    domain, key = s.domain[page.vm], key_of(s, page)
+    hinted = s.each(Page).some(lambda other: other != page and has_hint(s, other, key, domain))
+    return s.table[domain, key] == NoEntry() and not hinted
+
+
 @rule("ESX-4.2-10", "ESX-4.2-11", "ESX-4.3-05", "ESX-4.3-06", "R-19", "R-20")
 def scan_leaves_hint(s: Machine, page: Page) -> None:
     """Nothing has this key: the page leaves a hint in place of any older one. It stays writable."""
     require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
-    domain, key = s.domain[page.vm], key_of(s, page)
-    require(s.table[domain, key] == NoEntry(), Refused.MATCH_FIRST)
-    others = s.each(Page).some(lambda other: other != page and has_hint(s, other, key, domain))
-    require(not others, Refused.MATCH_FIRST)
-    s.hint[page] = HintFrame(s.short[key])
+    require(nothing_matches(s, page), Refused.MATCH_FIRST)
+    s.hint[page] = HintFrame(s.short[key_of(s, page)])
+    s.attempted[page] = True
+
+
+@rule("ESX-4.3-20", "R-13")
+def scan_before_paging_misses(s: Machine, page: Page) -> None:
+    """The same before a page-out: the attempt to share was made, but as the page leaves it enters no hint."""
+    require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
+    require(nothing_matches(s, page), Refused.MATCH_FIRST)
     s.attempted[page] = True
 
 
