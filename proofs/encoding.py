@@ -32,6 +32,7 @@ class Encoding:
         self.serial = next(_names)
         self._sorts: dict[type, z3.SortRef] = {}
         self._members: dict[type, dict[Any, z3.ExprRef]] = {}
+        self._named: dict[str, Any] = {}
         self._owner: dict[type, z3.FuncDeclRef] = {}
         self._fresh = count()
         self.later = count()
@@ -62,6 +63,7 @@ class Encoding:
         names = [f"{kind.__name__}.{self.serial}.{m!r}" for m in members]
         sort, constants = z3.EnumSort(f"{kind.__name__}.{self.serial}", names)
         self._members[kind] = dict(zip(members, constants, strict=True))
+        self._named.update(zip(names, members, strict=True))
         return sort
 
     def members(self, kind: type) -> list[Any]:
@@ -168,8 +170,7 @@ class Encoding:
             leaf = next(one for one in leaves if one.__name__ == term.decl().name())
             fields = zip(self.hints(leaf).values(), term.children(), strict=True)
             return leaf(*[self.value(part, hint) for hint, part in fields])
-        self.sort(kind)
-        return next(member for member, known in self._members[kind].items() if known.eq(term))
+        return self._named[term.decl().name()]
 
     def quantify(self, forall: bool, variables: Sequence[z3.ExprRef], kinds: Sequence[type], body: z3.BoolRef) -> Any:
         """`body` for all (or some) values of the variables; written out on a small instance."""

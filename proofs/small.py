@@ -1,0 +1,217 @@
+"""Small machines: a handful of identifiers of each sort, on which a solver's model is a state that can be run.
+
+On a small instance every quantifier is written out and every measure is a real
+sum, so no counting fact is needed and no model is spurious.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import product
+from random import Random
+from typing import Any
+
+import z3
+
+from pagelaw.spec.language import VM, Contents, Identifier, Map, Sum, Value, Word, variants_of
+from pagelaw.spec.language.state import Shape
+from pagelaw.spec.machine import SIZES, Machine
+from pagelaw.spec.vocabulary import MPN, VCPU, Domain, Key, Page, Running, ShortKey, Slot, Transfer, VPage
+
+from .encoding import Encoding
+from .obligations import Obligation, Theory
+
+Sizes = dict[type, Sequence[Identifier]]
+State = tuple[Machine, dict[str, Any]]
+
+LIMIT_MS = 20_000
+ROOMY_COUNT_FIELD = 65_535
+
+
+def sizes(
+    pages: tuple[int, int] = (1, 1),
+    virtual: tuple[int, int] = (1, 1),
+    vcpus: tuple[int, int] = (2, 1),
+    frames: int = 3,
+    slots: int = 1,
+    transfers: int = 1,
+    short_keys: int = 1,
+    domains: int = 1,
+) -> Sizes:
+    """The identifiers of an instance of two VMs, A and B; pages, virtual pages and vCPUs of each."""
+    vms = [VM(0), VM(1)]
+
+    def owned(kind: type, numbers: tuple[int, int]) -> list[Identifier]:
+        return [kind(vm, n) for vm, number in zip(vms, numbers, strict=True) for n in range(number)]
+
+    def plain(kind: type, number: int) -> list[Identifier]:
+        return [kind(n) for n in range(number)]
+
+    return {
+        VM: vms,
+        Page: owned(Page, pages), VPage: owned(VPage, virtual), VCPU: owned(VCPU, vcpus),
+        MPN: plain(MPN, frames), Slot: plain(Slot, slots), Transfer: plain(Transfer, transfers),
+        Key: plain(Key, 2), ShortKey: plain(ShortKey, short_keys), Domain: plain(Domain, domains),
+        Word: plain(Word, 2), Value: plain(Value, 2),
+    }
+
+
+INSTANCES: dict[str, Sizes] = {
+    "tiny": sizes(),
+    "standard": sizes(pages=(2, 1), virtual=(2, 1), frames=4, slots=2, transfers=2, short_keys=2, domains=2),
+}
+"""The instances, in the order in which they are tried."""
+
+
+class SmallTheory(Theory):
+    """The specification on a small instance, with a solver that knows the invariants."""
+
+    def __init__(self, members: Sizes) -> None:
+        super().__init__(Encoding(members))
+        self.members = members
+        self.measures = []  # every sum is written out, so there is nothing to assume of it
+        for kind in (*members, Contents):
+            self.encoding.sort(kind)
+        self.granted = self.hypotheses
+        self.false = z3.BoolVal(False)
+        self.solver = self._solver(self.granted)
+
+    @property
+    def hypotheses(self) -> list[Any]:
+        """The invariants, and that the sizes which the machine knows are those of the instance."""
+        exact = []
+        for name, counted in SIZES.items():
+            owners = self.members[VM] if Machine.shapes()[name].keys else [None]
+            for owner in owners:
+                number = sum(owner in (None, getattr(one, "vm", None)) for one in self.members[counted])
+                held = self.functions[name](*[self.encoding.constant(owner)] if owner else [])
+                exact.append(held == number)
+        return [*super().hypotheses, *exact]
+
+    @staticmethod
+    def _solver(granted: list[Any]) -> Any:
+        solver = z3.Solver()
+        solver.set("smt.relevancy", 0)
+        solver.set("timeout", LIMIT_MS)
+        solver.add(granted)
+        return solver
+
+    def refute(self, obligations: Sequence[Obligation], arguments: dict[str, Any]) -> State | None:
+        """A machine, as plain as can be, and arguments for which the goal of one of the obligations is false."""
+        granted = {term.get_id() for term in self.granted}
+        ways = []
+        for one in obligations:
+            conditions = [term for term in one.hypotheses if term.get_id() not in granted]
+            ways.append(z3.And(*conditions, z3.Not(one.goal)))
+        wrong = z3.Or(ways)
+        if obligations[0].rule == "reading":  # asked of all states, not only of those that the invariants allow
+            self.solver = self._solver(self.encoding.facts_of_the_instance())
+        model = self.model(wrong)
+        return None if model is None else self.decode(self.simplest(model, [wrong], arguments), arguments)
+
+    def model(self, *conditions: Any) -> Any:
+        """A model of the invariants and these conditions; None if there is none."""
+        answer = self.solver.check(*conditions)
+        if answer == z3.unknown:
+            raise TimeoutError(f"the solver gave up on a small instance: {self.solver.reason_unknown()}")
+        return self.solver.model() if answer == z3.sat else None
+
+    @cached_property
+    def entries(self) -> list[tuple[Shape, tuple[Any, ...], Any]]:
+        """Every field and key of the machine's state, with the term for its value before the step."""
+        return [
+            (shape, keys, self.functions[shape.name](*[self.encoding.constant(key) for key in keys]))
+            for shape in Machine.shapes().values()
+            for keys in product(*[self.keys(kind) for kind in shape.keys])
+        ]
+
+    def keys(self, kind: type) -> list[Any]:
+        """The members of a sort."""
+        return self.encoding.members(kind)
+
+    def decode(self, model: Any, arguments: dict[str, Any]) -> State:
+        """The machine and the arguments that a model describes."""
+        given: dict[str, Any] = {}
+        held: dict[str, Any] = {}
+        for shape, keys, term in self.entries:
+            value = self.encoding.value(model.eval(term, model_completion=True), shape.value)
+            place = given if shape.field.is_given else held
+            if shape.keys:
+                place.setdefault(shape.name, {})[keys if len(keys) > 1 else keys[0]] = value
+            else:
+                place[shape.name] = value
+        parameters = {n: Map(v.__getitem__, v.items()) if isinstance(v, dict) else v for n, v in given.items()}
+        machine = Machine.start({kind: list(members) for kind, members in self.members.items()}, **parameters)
+        for name, value in held.items():
+            if isinstance(value, dict):
+                getattr(machine, name).update(value)
+            else:
+                setattr(machine, name, value)
+        read = {n: self.read(model, a.term, a.kind) for n, a in arguments.items()}
+        return machine, read
+
+    def read(self, model: Any, term: Any, kind: type) -> Any:
+        """The value of a term in a model."""
+        return self.encoding.value(model.eval(term, model_completion=True), kind)
+
+    def random_wish(self, term: Any, kind: type, chance: Random) -> Any:
+        """A condition that a term has one of its values, or is of one of its variants, by chance."""
+        if issubclass(kind, Sum):
+            return self.encoding.tester(chance.choice(variants_of(kind)))(term)
+        if kind in (int, bool):
+            return term == self.encoding.constant(kind(chance.randrange(3 if kind is int else 2)))
+        return term == self.encoding.constant(chance.choice(self.keys(kind)))
+
+    # making a state easy to read
+
+    def simplest(self, model: Any, conditions: Sequence[Any], arguments: dict[str, Any]) -> Any:
+        """Another model of the conditions, in which as much as possible is as in the initial state."""
+        kept = list(conditions)
+        for wishes in self._wishes(arguments):
+            model = self._grant(wishes, kept, model)
+        return model
+
+    def _wishes(self, arguments: dict[str, Any]) -> Iterator[list[Any]]:
+        entries = self.entries[::-1]  # what has to be in use is then what has the lowest numbers
+        entries.sort(key=lambda entry: not entry[0].field.is_given)
+        named = [a for a in arguments.values() if issubclass(a.kind, Identifier)]
+        yield [a.term == self.encoding.terms(a.kind)[0] for a in named]
+        yield [term == self.plain(shape) for shape, _, term in entries]
+        yield [term == self.encoding.constant(Running()) for shape, _, term in entries if shape.name == "life"]
+        for number in (1, 2):
+            yield [term == number for shape, _, term in entries if shape.value is int and shape.name != "count_top"]
+
+    def _grant(self, wishes: list[Any], kept: list[Any], model: Any) -> Any:
+        """Grant as many wishes as can be granted together, halving where some cannot."""
+        open_wishes = [w for w in wishes if not z3.is_true(model.eval(w, model_completion=True))]
+        if not open_wishes:
+            kept.extend(wishes)
+            return model
+        found = self.model(*kept, *wishes)
+        if found is not None:
+            kept.extend(wishes)
+            return found
+        if len(wishes) == 1:
+            return model
+        middle = len(wishes) // 2
+        return self._grant(wishes[middle:], kept, self._grant(wishes[:middle], kept, model))
+
+    def plain(self, shape: Shape) -> Any:
+        """The term for the value of a field that calls for no attention: the initial one, or the first there is."""
+        start = shape.field.value
+        if shape.value is Contents:
+            return self.encoding.constant(self.keys(Contents)[0])
+        if isinstance(start, str):
+            return self.functions[start]()
+        if not shape.field.is_given:
+            return self.encoding.constant(start)
+        if shape.name == "count_top":
+            return self.encoding.constant(ROOMY_COUNT_FIELD)
+        if shape.value in (int, bool):
+            return self.encoding.constant(shape.value(0))
+        assert not issubclass(shape.value, Sum)
+        return self.encoding.constant(self.keys(shape.value)[0])
+
+
+__all__ = ["INSTANCES", "SmallTheory", "sizes"]

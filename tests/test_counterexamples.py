@@ -1,0 +1,178 @@
+"""A rule that is wrong gets a counterexample: a small machine on which Python itself sees the property fail."""
+
+import __future__
+
+import inspect
+import linecache
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pagelaw.proofs.counterexample import CHANGES_NOTHING, explain
+from pagelaw.spec import coherence, operations, paging, power, private_memory, sharing, translation
+from pagelaw.spec.language import REGISTER
+
+
+@contextmanager
+def changed(module: ModuleType, name: str, old: str, new: str) -> Iterator[None]:
+    """While this is open, the text of one function of the specification is another one, everywhere."""
+    function = getattr(module, name)
+    text = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
+    assert text.count(old) == 1, text
+    text, file = text.replace(old, new), f"<changed {name}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    entries = {kind: dict(named) for kind, named in REGISTER.items()}
+    chapters = [vars(m) for n, m in sys.modules.items() if n.startswith("pagelaw.spec.")]
+    users = [names for names in chapters if names.get(name) is function]
+    code = compile(text, file, "exec", __future__.annotations.compiler_flag, dont_inherit=True)
+    try:
+        exec(code, module.__dict__)
+        for names in users:
+            names[name] = module.__dict__[name]
+        yield
+    finally:
+        for names in users:
+            names[name] = function
+        for kind, named in entries.items():
+            REGISTER[kind].clear()
+            REGISTER[kind].update(named)
+
+
+def passes(test: str) -> bool:
+    """Whether a test passes when it is pasted into a file."""
+    names: dict[str, Any] = {}
+    exec(compile(test, "<pasted>", "exec"), names)
+    (function,) = [value for name, value in names.items() if name.startswith("test_")]
+    try:
+        function()
+    except AssertionError:
+        return False
+    return True
+
+
+FLUSH = (operations, "leave_old_frame", "require(flushed(s, page), Refused.FLUSH_PENDING)", "pass")
+FAULTS = {
+    "no flush before an old frame is let go": (FLUSH, "leave_old_frame", "tlb_agrees_with_pmap"),
+    "no look at the pins before a page is unmapped": (
+        (operations, "finish_unmapping", "require(s.pins[mpn] == 0, Refused.PINNED)", "pass"),
+        "finish_unmapping", "no_transfer_after_pin_check",
+    ),
+    "no zeros at first touch": (
+        (translation, "clear", "s.contents[new] = s.zero", "pass"),
+        "clear", "what_was_done_still_holds",
+    ),
+    "a store through a read-only entry": (
+        (translation, "store", "writable and dirty", "True"),
+        "store", "refines private memory: memory",
+    ),
+    "a page merged without comparing": (
+        (sharing, "compare", "contents_of(s, page) == s.contents[target]", "True"),
+        "compare", "what_was_done_still_holds",
+    ),
+    "a reservation that stays": (
+        (power, "finish_power_off", "s.minimum[vm] + s.overhead[vm]", "s.minimum[vm]"),
+        "finish_power_off", "reservations_add_up",
+    ),
+    "a load that returns another word's value": (
+        (private_memory, "read", "return m.memory[page].word(word)", "return m.zero.word(word)"),
+        "load", "refines private memory: value returned",
+    ),
+    "a step that the guest's table forbids": (
+        (coherence, "tlb_stays_in_its_vm", "named and accessed and", ""),
+        "load", "refinement",
+    ),
+    "a count that drifts": (
+        (paging, "leave_for_slot", "s.swapped[page.vm] += 1", "pass"),
+        "commit_page_out", "pages_of_a_vm_are_counted",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_explained_and_pasted_test_fails_until_it_is_mended(fault: str) -> None:
+    change, rule, property = FAULTS[fault]
+    with changed(*change):
+        found = explain(rule, None, property)
+        assert found is not None
+        assert found.replayed, found.text()
+        assert not passes(found.as_test())
+    assert passes(found.as_test())
+    assert property in (found.property, found.kind)
+    assert "replayed through the rule: yes" in found.text()
+
+
+def test_text_shows_step_state_change_and_what_is_false() -> None:
+    with changed(*FLUSH):
+        found = explain("leave_old_frame", None, "tlb_agrees_with_pmap")
+    assert found is not None
+    text = found.text()
+    entry = REGISTER["invariant"]["tlb_agrees_with_pmap"]
+    assert text.startswith("leave_old_frame breaks: tlb_agrees_with_pmap\n")
+    assert entry.sentence in text
+    assert all(clause in text for clause in entry.clauses)
+    assert "step: leave_old_frame(page = A.p0)" in text
+    assert re.search(r"changed:\n  operation\[A\.p0\]: Leaving\((m\d)\) -> Idle\n  frame\[\1\]: .* -> Free\n", text)
+    assert "false afterwards for cpu = A.cpu0, virtual = A.v0:" in text
+    assert "s.pmap[page] == Mapped(mpn) is false: s.pmap[page] is Mapped(m0), Mapped(mpn) is Mapped(m1)" in text
+    assert "pmap[B.p0]" not in text, "what is as in the initial state is not shown"
+
+
+def test_rule_that_is_right_has_no_counterexample() -> None:
+    assert explain("leave_old_frame", None, "tlb_agrees_with_pmap") is None
+    assert explain("store", None, "refinement") is None
+
+
+def test_path_asked_for_comes_first_but_is_no_condition() -> None:
+    with changed(*FLUSH):
+        assert explain("leave_old_frame", 0, "tlb_agrees_with_pmap") is not None
+        assert explain("leave_old_frame", 999, "tlb_agrees_with_pmap") is not None
+
+
+def test_theorem_that_does_not_follow_is_explained() -> None:
+    weaker = (operations, "mapped_frame_is_own_or_shared", "return domain == s.domain[page.vm]", "return True")
+    with changed(*weaker):
+        found = explain("theorem", None, "no_sharing_across_domains")
+        assert found is not None
+        assert found.replayed, found.text()
+        assert "evaluated by the statement itself: yes" in found.text()
+        assert not passes(found.as_test())
+    assert passes(found.as_test())
+
+
+def test_refusal_after_an_effect_is_explained() -> None:
+    guard, effect = "require(flushed(s, page), Refused.FLUSH_PENDING)", "s.operation[page] = Idle()"
+    indent = "\n" + 12 * " "
+    hasty = (operations, "leave_old_frame", guard + indent + effect, effect + indent + guard)
+    with changed(*hasty):
+        found = explain("leave_old_frame", None, CHANGES_NOTHING)
+        assert found is not None
+        assert found.replayed, found.text()
+        assert "was changed by a rule that refused" in found.text()
+        assert not passes(found.as_test())
+    assert passes(found.as_test())
+
+
+def test_rule_that_cannot_be_run_is_explained() -> None:
+    stage = "match s.operation[page]:"
+    blind = (translation, "clear", stage, "new = s.operation[page].mpn\n    " + stage)
+    with changed(*blind):
+        found = explain("clear", None, "defined")
+        assert found is not None
+        assert found.replayed, found.text()
+        assert "AttributeError" in found.text()
+
+
+def test_statement_that_cannot_be_asked_is_explained() -> None:
+    entry = "page = s.guest_table[virtual].page"
+    blind = (coherence, "guest_names_own_pages", "case Names(page):", f"case _:\n            {entry}")
+    with changed(*blind):
+        found = explain("reading", None, "defined")
+        assert found is not None
+        assert found.replayed, found.text()
+        assert found.property == "guest_names_own_pages"
