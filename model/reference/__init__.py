@@ -5,4 +5,5 @@
 - `operations`: the paper's operations, as steps run to the end.
 - `scheduler`: seeded random interleavings of steps, proposed by the actors of `actors`, `server` and `choosing`.
 - `printing`: states and runs to be read.
+- `random_runs`: checked random runs, and what led to a violation.
 """

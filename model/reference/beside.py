@@ -8,6 +8,7 @@ theorem is evaluated for all values of its parameters.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from inspect import signature
@@ -15,6 +16,7 @@ from itertools import product
 from typing import Any, get_type_hints
 
 from pagelaw import spec  # noqa: F401  (fills the register)
+from pagelaw.spec.at_once import LEFT_OUT
 from pagelaw.spec.language import REGISTER, Blocked, Entry
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.private_memory import PrivateMemory
@@ -128,21 +130,25 @@ class Beside:
 
 
 class Checked:
-    """Does steps with private memory beside the machine, and asks every invariant after each so many."""
+    """Does steps with private memory beside the machine, and asks every invariant after each so many.
 
-    def __init__(self, machine: Machine, invariants_every: int = 1, theorems_every: int = 10) -> None:
+    invariants_every, theorems_every: after how many steps they are asked; 0 for never.
+    since: the step from which on anything is asked.
+    """
+
+    def __init__(self, machine: Machine, invariants_every: int = 1, theorems_every: int = 1000, since: int = 0) -> None:
         self.machine, self.beside = machine, Beside(machine)
-        self.invariants_every, self.theorems_every = invariants_every, theorems_every
-        self.steps = 0
+        self.every = {"invariant": invariants_every, "theorem": theorems_every}
+        self.steps, self.since = 0, since
 
     def __call__(self, rule: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         returned = self.beside.do(rule, arguments)
         self.steps += 1
-        self.beside.compare()
-        if self.steps % self.invariants_every == 0:
-            self.check("invariant")
-        if self.steps % (self.invariants_every * self.theorems_every) == 0:
-            self.check("theorem")
+        if self.steps >= self.since:
+            self.beside.compare()
+            for kind, every in self.every.items():
+                if every and self.steps % every == 0:
+                    self.check(kind)
         return returned
 
     def check(self, *kinds: str) -> None:
@@ -150,4 +156,38 @@ class Checked:
         try:
             check_everything(self.machine, *kinds)
         except Violation as found:
-            raise Violation(f"after step {self.steps}, {self.beside.doing}: {found}") from None
+            raise Violation(f"after {self.beside.doing}: {found}") from None
+
+
+# Operations.
+
+
+def check_operations(machine: Machine) -> Counter[str]:
+    """Run every operation in one piece and in steps, on copies, with all arguments; say how often each went through.
+
+    Raises a Violation if the two do not leave the same.
+    """
+    compared: Counter[str] = Counter()
+    for entry in REGISTER["operation"].values():
+        for arguments in product(*(machine.ids[sort] for sort in parameter_sorts(entry.function))):
+            in_steps = trial_of(machine)
+            try:
+                entry.extra(in_steps, *arguments)
+            except Blocked:
+                continue
+            in_one = trial_of(machine)
+            entry.function(in_one, *arguments)
+            compared[entry.name] += 1
+            expected, found = in_one.written(), in_steps.written()
+            for field in expected.keys() - set(LEFT_OUT):
+                if expected[field] != found[field]:
+                    told = f"{field} is {found[field]!r} after the steps, {expected[field]!r} in one piece"
+                    raise Violation(f"{call_text(entry.function, arguments)}: {told}")
+    return compared
+
+
+def trial_of(machine: Machine) -> Machine:
+    """A copy that nobody watches."""
+    trial = machine.copy()
+    trial.observer = None
+    return trial

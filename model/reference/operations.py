@@ -8,6 +8,10 @@ An operation is written down as the steps it takes, each a rule and its
 arguments. It happens as a whole or not at all: if one of its steps would be
 refused, Blocked is raised with the reason, and the machine is as it was.
 Frames and slots that are not named are the first free ones.
+
+What nine of these leave behind is told in one piece in `pagelaw.spec.at_once`,
+and compared with that by a test; here they also take the turns that depend on
+the state, such as a page that is still clean, or a false match.
 """
 
 from __future__ import annotations
@@ -50,11 +54,13 @@ from pagelaw.spec.vocabulary import (
     VPage,
 )
 
+from .beside import trial_of
 from .choosing import Proposal
 from .scheduler import Do
 
 P = ParamSpec("P")
 Steps = Iterator[Proposal]
+"""The steps of an operation, each worked out when the one before it is done."""
 
 
 class ToTheEnd:
@@ -71,8 +77,7 @@ class ToTheEnd:
 
         They are tried on a copy first, so that a refusal leaves nothing half done.
         """
-        trial = self.machine.copy()
-        trial.observer = None
+        trial = trial_of(self.machine)
         for rule, given in operation(trial, *arguments, **named):
             rule(trial, *given)
         returned = None
@@ -205,7 +210,11 @@ def unmap(s: Machine, page: Page) -> Steps:
 
 
 def page_out(s: Machine, page: Page, slot: Slot | None = None) -> Steps:
-    """A page for which sharing was tried goes to the swap area; without a write if an exact copy is there."""
+    """A page goes to the swap area, without a write if an exact copy is there; if it can be shared, that is all."""
+    if operations.frame_is_private(s, page) and not s.attempted[page]:
+        yield from scan(s, page, leaving=True)
+        if not operations.frame_is_private(s, page):
+            return
     yield paging.pick_for_paging, (page,)
     yield from flush_all(s, page)
     yield operations.finish_unmapping, (page,)
@@ -256,8 +265,8 @@ def share_through_hint(s: Machine, page: Page, other: Page) -> Steps:
     yield from share(s, page)
 
 
-def scan(s: Machine, page: Page) -> Steps:
-    """What a scan does with a page: share a listed frame, or through a live hint, or leave a hint."""
+def scan(s: Machine, page: Page, leaving: bool = False) -> Steps:
+    """What a scan does with a page: share a listed frame, or through a live hint, or leave a hint, unless it leaves."""
     domain, key = s.domain[page.vm], sharing.key_of(s, page)
     hinted = [other for other in s.each(Page) if other is not page and sharing.has_hint(s, other, key, domain)]
     live = [other for other in hinted if sharing.may_be_scanned(s, other)
@@ -269,7 +278,7 @@ def scan(s: Machine, page: Page) -> Steps:
     else:
         for other in hinted:
             yield sharing.remove_stale_hint, (other,)
-        yield sharing.scan_leaves_hint, (page,)
+        yield (sharing.scan_before_paging_misses if leaving else sharing.scan_leaves_hint), (page,)
 
 
 def break_sharing(s: Machine, page: Page, new: MPN | None = None) -> Steps:
@@ -388,10 +397,3 @@ def stop_operation(s: Machine, page: Page) -> Steps:
         yield balloon.decline_offer, (page,)
     elif operation != Idle():
         yield operations.abandon, (page,)
-
-
-__all__ = [
-    "ToTheEnd", "break_sharing", "device_read", "device_write", "first_touch", "make_driver_ready",
-    "make_room", "page_in", "page_out", "power_off", "power_on", "put_into_balloon", "read", "remap", "scan", "share",
-    "share_through_hint", "write",
-]  # fmt: skip

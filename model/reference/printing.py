@@ -234,13 +234,23 @@ def snapshot(s: Machine) -> dict[str, Any]:
 
 
 class PrintedRun:
-    """Does steps and writes down each: who, what, what it returned, what it changed; or why it was refused."""
+    """Does steps and writes down each: who, what, what it returned, what it changed; or why it was refused.
 
-    def __init__(self, machine: Machine, do: Callable[[Rule, tuple[Any, ...]], Any] | None = None) -> None:
-        self.machine, self.lines, self.steps = machine, list[str](), 0
+    since: the step from which on anything is written down.
+    """
+
+    def __init__(
+        self, machine: Machine, do: Callable[[Rule, tuple[Any, ...]], Any] | None = None, since: int = 0
+    ) -> None:
+        self.machine, self.since = machine, since
+        self.lines, self.steps = list[str](), 0
         self._do = do or (lambda rule, arguments: rule(machine, *arguments))
 
     def __call__(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
+        if self.steps + 1 < self.since:
+            returned = self._do(rule, arguments)
+            self.steps += 1
+            return returned
         before = snapshot(self.machine)
         said = f"{actor_of(rule, arguments):8} {step_text(rule, arguments)}"
         try:
@@ -248,11 +258,17 @@ class PrintedRun:
         except Blocked as refused:
             self._write("", f"{said}  -- refused: {refused.reason.value}")
             raise
+        except Exception:
+            self._write_step(said, before)
+            raise
+        self._write_step(said + ("" if returned is None else f"  -> {value_text(returned)}"), before)
+        return returned
+
+    def _write_step(self, said: str, before: dict[str, Any]) -> None:
         self.steps += 1
-        self._write(str(self.steps), said + ("" if returned is None else f"  -> {value_text(returned)}"))
+        self._write(str(self.steps), said)
         for change in changes(before, snapshot(self.machine)):
             self._write("", f"           {change}", deeper=2)
-        return returned
 
     def _write(self, number: str, line: str, deeper: int = 8) -> None:
         indent = " " * (len(line) - len(line.lstrip()) + 7 + deeper)

@@ -18,7 +18,7 @@ from pagelaw.spec.machine import Machine
 from .actors import Actors
 from .choosing import Proposal, Rule
 
-TURNS = {"access": 40, "page": 18, "flush": 12, "device": 8, "vm": 3, "change_names": 5, "wild": 2}
+TURNS = {"access": 40, "page": 18, "flush": 9, "device": 12, "vm": 3, "change_names": 5, "wild": 2}
 """How often each actor has its turn; the names are methods of Actors."""
 
 Do = Callable[[Rule, tuple[Any, ...]], Any]

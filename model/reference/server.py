@@ -43,6 +43,7 @@ from pagelaw.spec.vocabulary import (
     OneVCPU,
     Operation,
     Page,
+    Private,
     Protecting,
     Quiet,
     ReadIn,
@@ -121,14 +122,20 @@ class Server(Choosing):
         return (translation.flush_devices, (page,)) if self.machine.device_owed[page] else None
 
     def when_flushed(self, page: Page, rule: Rule) -> Proposal:
-        """The step that waits for all flushes and transfers, or one that it waits for."""
+        """One of the flushes and transfers that a step waits for; the step itself then, and now and then too early."""
         flush = self.owed_flush(page)
         if flush is not None:
-            return flush
+            return flush if self.chance(0.92) else (rule, (page,))
         backing = self.machine.pmap[page]
         if type(backing) is Mapped and self.machine.pins[backing.mpn] and self.chance(0.9):
-            return self.end(self.any_of(self.transfers))
+            return self.end_on(backing.mpn)
         return rule, (page,)
+
+    def end_on(self, mpn: MPN) -> Proposal:
+        """A transfer that pins this frame is done."""
+        under_way = self.machine.transfer
+        pinning = (t for t in self.transfers if getattr(under_way[t], "mpn", None) is mpn)
+        return self.end(next(pinning, self.transfers[0]))
 
     def mark(self, page: Page) -> Proposal:
         """A hinted page becomes shared; if its key was taken meanwhile, its operation is abandoned."""
@@ -146,7 +153,7 @@ class Server(Choosing):
         if why is ForBalloon():
             if s.driver[vm] is not Ready():
                 return balloon.decline_offer, (page,)
-            touched = self.at_minimum(page) or self.chance(0.05)
+            touched = self.at_minimum(page) or self.chance(0.1)
             return (balloon.touch_page_on_its_way if touched else balloon.release_to_balloon), (page,)
         if why is not ForPaging():
             return power.release_at_power_off, (page,)
@@ -185,7 +192,8 @@ class Server(Choosing):
     def begin_on_mapped(self, page: Page, mpn: MPN) -> Proposal:
         """A page with a frame is written, scanned, paged out, ballooned, sampled, moved, or used for I/O."""
         s, chosen = self.machine, self.random()
-        if s.copies[page] > s.remap_after and not s.low[mpn] and chosen < 0.5:
+        hot = s.copies[page] > s.remap_after and not s.low[mpn]
+        if hot and chosen < 0.5 and type(s.frame[mpn]) is Private:
             low = self.free_frame_in(True)
             return (remapping.move_to_low, (page, low)) if low else self.reclaim(self.any_of(self.pages))
         if chosen < 0.5:
@@ -200,8 +208,9 @@ class Server(Choosing):
             return translation.request_flush, (page, self.extent(page))
         if chosen < 0.84 and type(s.kept[page]) is KeptSlot:
             return paging.forget_kept_slot, (page,)
-        if s.displace and s.low[mpn] and self.free_frame_in(True) is None:
-            return remapping.move_to_high, (page, self.free_frame())
+        if s.displace and s.low[mpn] and chosen < 0.9 and self.free_frame_in(True) is None:
+            high = self.free_frame_in(False)
+            return (remapping.move_to_high, (page, high)) if high else self.reclaim(self.any_of(self.pages))
         return self.io(self.any_of(self.transfers), page)
 
     def extent(self, page: Page) -> Extent:
@@ -219,8 +228,8 @@ class Server(Choosing):
 
     # sharing, reclaiming
 
-    def scan(self, page: Page) -> Proposal:
-        """The server hashes a page and looks for its match."""
+    def scan(self, page: Page, leaving: bool = False) -> Proposal:
+        """The server hashes a page and looks for its match: in a scan, or before the page leaves for the swap area."""
         s = self.machine
         key = sharing.key_of(s, page)
         if type(s.table[s.domain[page.vm], key]) is SharedFrame:
@@ -229,9 +238,11 @@ class Server(Choosing):
         for other in self.pages:
             left = hints[other]
             if type(left) is HintFrame and left.key is short and other is not page:
+                if s.operation[other] is not IDLE and self.chance(0.9):
+                    return self.go_on(other)
                 live = operations.frame_is_private(s, other) and s.short[sharing.key_of(s, other)] is short
                 return (sharing.scan_finds_hint, (page, other)) if live else (sharing.remove_stale_hint, (other,))
-        return sharing.scan_leaves_hint, (page,)
+        return (sharing.scan_before_paging_misses if leaving else sharing.scan_leaves_hint), (page,)
 
     def inflate(self, page: Page) -> Proposal:
         """The guest's driver offers a page, if the target asks for it; else something else changes."""
@@ -248,14 +259,18 @@ class Server(Choosing):
         if s.swapped[vm] >= s.swap_target[vm]:
             return paging.set_swap_target, (vm, self.level(vm))
         if operations.frame_is_private(s, page):
-            return (paging.pick_for_paging, (page,)) if s.attempted[page] else self.scan(page)
-        return (paging.pick_for_paging, (page,)) if s.swap_shared else self.policy(vm)
+            return (paging.pick_for_paging, (page,)) if s.attempted[page] else self.scan(page, leaving=True)
+        shared = s.swap_shared and type(s.pmap[page]) is Mapped
+        return (paging.pick_for_paging, (page,)) if shared else self.policy(vm)
 
     # devices
 
     def device(self) -> Proposal:
         """A transfer starts, moves data or ends."""
-        return self.io(self.any_of(self.transfers), self.any_of(self.pages))
+        page = self.any_of(self.pages)
+        if type(self.machine.device_entry[page]) is not DeviceCached and self.chance(0.7):
+            page = self.any_of(self.pages)
+        return self.io(self.any_of(self.transfers), page)
 
     def io(self, transfer: Transfer, page: Page) -> Proposal:
         """The next step of a transfer; its first is for this page."""
