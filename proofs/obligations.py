@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
@@ -25,6 +26,9 @@ from pagelaw.spec.private_memory import PrivateMemory
 
 from .encoding import Encoding
 from .lifting import CannotLift, Lift, Path, Sym, SymMap, SymState, arguments_of, paths_of
+
+_DECLARED = re.compile(r"^\(declare-fun (\|[^|]*\||\S+) ", re.MULTILINE)
+_NOTHING = (z3.Ast * 0)()
 
 
 @attrs.frozen
@@ -289,6 +293,7 @@ class Theory:
             facts = self.facts_about((goal,), replaced)
             yield Obligation(entry.name, name, "transition", path.index, (*before, *facts), goal)
 
+    @lru_cache  # noqa: B019 (a theory lives as long as its process)
     def _unchanged(self, field: str) -> Any:
         sorts = [self.encoding.sort(k) for k in Machine.shapes()[field].keys]
         return self.functions[field](*[z3.Var(i, sort) for i, sort in enumerate(sorts)])
@@ -332,20 +337,11 @@ class Theory:
 
 
 def functions_in(terms: Sequence[Any]) -> set[str]:
-    """The names of all functions that occur in terms."""
-    seen: set[int] = set()
+    """The names of all declared functions that occur in terms; z3 itself lists them, as it would for a file."""
     names: set[str] = set()
-    stack = list(terms)
-    while stack:
-        term = stack.pop()
-        if term.get_id() in seen:
-            continue
-        seen.add(term.get_id())
-        if z3.is_quantifier(term):
-            stack.append(term.body())
-        elif z3.is_app(term):
-            names.add(term.decl().name())
-            stack.extend(term.children())
+    for term in terms:
+        text = z3.Z3_benchmark_to_smtlib_string(term.ctx.ref(), "", "", "unknown", "", 0, _NOTHING, term.as_ast())
+        names.update(name.strip("|") for name in _DECLARED.findall(text))
     return names
 
 
