@@ -13,18 +13,19 @@ from pagelaw.spec.machine import Machine
 
 from .lifting import arguments_of
 from .obligations import Obligation, Theory
+from .symbolic import Sym, SymMap, SymState
 from .tracing import CannotLift
-from .symbolic import SymMap, SymState
 
 
 def operation_obligations(theory: Theory) -> Iterator[Obligation]:
     """For every operation, every way in which no step refuses, and every field: both leave the same."""
     for entry in REGISTER["operation"].values():
-        yield from _obligations_of(theory, entry)
+        yield from obligations_of_operation(theory, entry, arguments_of(theory.lift, entry.function))
 
 
-def _obligations_of(theory: Theory, entry: Entry) -> Iterator[Obligation]:
-    arguments = list(arguments_of(theory.lift, entry.function).values())
+def obligations_of_operation(theory: Theory, entry: Entry, named: dict[str, Sym]) -> Iterator[Obligation]:
+    """The same for one operation and the given arguments."""
+    arguments = list(named.values())
 
     def run(_: Any) -> tuple[SymState, SymState | None] | None:
         in_steps, in_one = theory.machine(), theory.machine()
