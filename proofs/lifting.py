@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Sequence
 from enum import Enum
+from functools import cache
 from typing import Any, get_type_hints
 
 import attrs
@@ -204,7 +205,7 @@ class Lift:
         key = (function, *map(shown, arguments))
         known = self._views.get(key)
         if known is None:
-            returns = get_type_hints(function)["return"]
+            returns = types_in(function)["return"]
             term, demands = self.merge(lambda: function(*arguments), returns)
             known = self._views[key] = (term, demands, returns, arguments)
         term, demands, returns, _ = known
@@ -259,7 +260,7 @@ class Lift:
 
     def parameter_kinds(self, measure: Measure[Any]) -> list[type]:
         """The types of a measure's own parameters."""
-        return list(get_type_hints(measure.weight).values())[3:-1]
+        return list(types_in(measure.weight).values())[3:-1]
 
     def measure_function(self, measure: Measure[Any]) -> Any:
         """The uninterpreted function that the measure is before a step."""
@@ -311,9 +312,15 @@ class Path:
     """Which way each question went: the line that asked, the question, the answer."""
 
 
+@cache
+def types_in(function: Callable[..., Any]) -> dict[str, Any]:
+    """The types in a function's signature, looked up once."""
+    return get_type_hints(function)
+
+
 def arguments_of(lift: Lift, function: Callable[..., Any], states: int = 1) -> dict[str, Any]:
     """A symbolic value for every parameter of a rule or invariant after the state, or both states."""
-    hints = get_type_hints(inspect.unwrap(function))
+    hints = types_in(inspect.unwrap(function))
     names = list(inspect.signature(function.__wrapped__ if hasattr(function, "__wrapped__") else function).parameters)
     return {n: lift.wrap(lift.encoding.fresh(hints[n], n), hints[n]) for n in names[states:]}
 
