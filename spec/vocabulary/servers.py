@@ -1,0 +1,102 @@
+"""Swap area, sharing, balloon and power."""
+
+from __future__ import annotations
+
+from ..language import Sum, variant
+from .names import MPN, ShortKey, Slot
+
+
+class Kept(Sum):
+    """Whether a copy of a resident page's contents is still in the swap area."""
+
+    __slots__ = ()
+
+
+@variant
+class NothingKept(Kept):
+    """It is not."""
+
+
+@variant
+class KeptSlot(Kept):
+    """It is, in this slot."""
+
+    slot: Slot
+
+
+class Hint(Sum):
+    """Whether a page is in the hash table as a hint (ESX-4.2-10)."""
+
+    __slots__ = ()
+
+
+@variant
+class NoHint(Hint):
+    """It is not."""
+
+
+@variant
+class HintFrame(Hint):
+    """It is, under this truncated hash. The page may have changed since."""
+
+    key: ShortKey
+
+
+class TableEntry(Sum):
+    """What the hash table lists under a key, hints apart."""
+
+    __slots__ = ()
+
+
+@variant
+class NoEntry(TableEntry):
+    """No shared frame."""
+
+
+@variant
+class SharedFrame(TableEntry):
+    """This shared frame."""
+
+    mpn: MPN
+
+
+class Driver(Sum):
+    """The balloon driver of a guest as the server knows it (ESX-3.2-15)."""
+
+    __slots__ = ()
+
+
+@variant
+class NoDriver(Driver):
+    """Absent, disabled, or not yet started."""
+
+
+@variant
+class Ready(Driver):
+    """It takes part; its list of pages agrees with the annotations."""
+
+
+@variant
+class MustReset(Driver):
+    """The balloon was popped or the guest reset: the next exchange clears the driver's state (ESX-3.2-11)."""
+
+
+class Life(Sum):
+    """Whether a VM runs."""
+
+    __slots__ = ()
+
+
+@variant
+class Off(Life):
+    """Powered off: it holds nothing."""
+
+
+@variant
+class Running(Life):
+    """Powered on."""
+
+
+@variant
+class Dying(Life):
+    """Being powered off, page by page."""
