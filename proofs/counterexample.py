@@ -15,14 +15,31 @@ import attrs
 from pagelaw.spec.language import REGISTER, Entry
 from pagelaw.spec.machine import Machine
 
-from .lifting import Path, Sym
+from .foundations import initial_obligations
+from .lifting import Sym, arguments_of
 from .obligations import Obligation
 from .paste import test_of
 from .reasons import why_false
-from .replay import Run, describe, false_cases, notable, parameters, refinement_faults, run_rule, show, verdict
+from .replay import (
+    Run,
+    describe,
+    effect_faults,
+    false_cases,
+    initial,
+    notable,
+    operation_faults,
+    parameters,
+    private_memory_faults,
+    refinement_faults,
+    refusal_faults,
+    run_rule,
+    show,
+    verdict,
+)
 from .small import INSTANCES, Sizes, SmallTheory
+from .uninterrupted import obligations_of_operation
 
-CHANGES_NOTHING = "a refusal changes nothing"
+STATEMENTS = ("invariant", "transition", "theorem", "assumption")
 
 
 @attrs.frozen
@@ -30,17 +47,23 @@ class Counterexample:
     """A machine, a step (none for a theorem), and the property that is false there."""
 
     rule: str
+    """A rule or operation; or "theorem", "reading" or "initial state"."""
     property: str
     kind: str
-    entry: Entry | None
-    """The invariant or theorem that is false; None if the property is about the rule itself."""
+    statement: Entry | None
+    """The invariant, transition or theorem that is false; None if the property is about the rule itself."""
     instance: str
     before: Machine = attrs.field(repr=False)
     arguments: dict[str, Any]
     run: Run | None = attrs.field(repr=False)
     case: tuple[Any, ...]
+    """The statement's arguments for which it is false."""
     faults: tuple[str, ...]
-    replayed: bool
+    """What is false, and why."""
+
+    def replayed(self) -> bool:
+        """Whether Python itself, running the rule, finds the property false."""
+        return bool(self.faults)
 
     def text(self) -> str:
         """The printout: step, state before, what changed, what is false and why."""
@@ -50,31 +73,31 @@ class Counterexample:
         """The same as a pytest function that runs when pasted into a file."""
         return test_of(self)
 
+    def step(self) -> Entry | None:
+        """The rule or operation that is run."""
+        return REGISTER["rule"].get(self.rule) or REGISTER["operation"].get(self.rule)
+
     def _lines(self) -> Iterator[str]:
-        entry, rule = self.entry, REGISTER["rule"].get(self.rule)
-        yield f"{self.rule} breaks: {self.property}" if rule else f"false: {self.property}"
-        if entry is not None:
-            yield f"  {entry.sentence} ({', '.join(entry.clauses)})"
-        if rule is not None:
+        statement, step = self.statement, self.step()
+        yield f"{self.rule} breaks: {self.property}" if step else f"{self.rule}, false: {self.property}"
+        if statement is not None:
+            yield f"  {statement.sentence} ({', '.join(statement.clauses)})"
+        if step is not None:
             values = ", ".join(f"{name} = {show(value)}" for name, value in self.arguments.items())
             yield f"step: {self.rule}({values})"
-            yield f"  {rule.sentence} ({', '.join(rule.clauses)})"
-        yield "before (all else is as in the initial state):" if rule else "state (all else is as in the initial one):"
+            yield f"  {step.sentence} ({', '.join(step.clauses)})"
+        yield f"{'before' if step else 'state'} (all else is as in the initial state):"
         yield from (f"  {line}" for line in notable(self.before))
         if self.run is not None:
             yield "changed:"
-            yield from (f"  {describe(f, k)}: {show(old)} -> {show(new)}" for f, k, old, new in self.run.changes)
-            yield from self._ending(self.run)
-        names = list(parameters(entry.function)) if entry else []
-        told = ", ".join(f"{name} = {show(value)}" for name, value in zip(names, self.case, strict=False))
-        when = "false afterwards" if self.run else "false"
-        yield f"{when} for {told}:" if told else f"{when}:"
+            yield from self._effects(self.run)
+        yield f"{'false afterwards' if self.run else 'false'}{self._for_which()}:"
         yield from (f"  {fault}" for fault in self.faults)
-        yield f"replayed through the rule: {'yes' if self.replayed else 'NO'}" if rule else (
-            f"evaluated by the statement itself: {'yes' if self.replayed else 'NO'}"
-        )
+        how = "replayed through the rule" if step else "asked of this state in Python"
+        yield f"{how}: {'yes' if self.replayed() else 'NO'}"
 
-    def _ending(self, run: Run) -> Iterator[str]:
+    def _effects(self, run: Run) -> Iterator[str]:
+        yield from (f"  {describe(f, k)}: {show(old)} -> {show(new)}" for f, k, old, new in run.changes)
         if not run.changes:
             yield "  nothing"
         if run.refused is not None:
@@ -84,8 +107,10 @@ class Counterexample:
         if run.result is not None:
             yield f"  returned: {show(run.result)}"
 
-
-STATEMENTS = ("invariant", "theorem", "assumption")
+    def _for_which(self) -> str:
+        names = list(parameters(self.statement.function)) if self.statement else []
+        told = [f"{name} = {show(value)}" for name, value in zip(names, self.case, strict=False)]
+        return f" for {', '.join(told)}" if told else ""
 
 
 def explain(rule: str, path: int | None, property: str) -> Counterexample | None:
@@ -112,7 +137,7 @@ def explain_on(instance: str, members: Sizes, rule: str, path: int | None, prope
             state = theory.refute(some, arguments) if some else None
             if state is not None:
                 found = confirm(instance, some[0], *state)
-                if found.replayed:
+                if found.replayed():
                     return found
                 spurious = found
     return spurious
@@ -123,10 +148,17 @@ def questions_about(
 ) -> tuple[dict[str, Sym], dict[str, list[Obligation]]]:
     """A rule's arguments, and its obligations for a property, or for all properties of a kind, by property."""
     arguments: dict[str, Sym] = {}
+    found: list[Obligation] = []
     if rule in REGISTER["rule"]:
         entry = REGISTER["rule"][rule]
         arguments, paths = theory.paths(entry)
-        found = [one for path in paths for one in obligations_of(theory, entry, path)]
+        found = [one for path in paths for one in theory.path_obligations(entry, path, theory.granted)]
+    elif rule in REGISTER["operation"]:
+        entry = REGISTER["operation"][rule]
+        arguments = arguments_of(theory.lift, entry.function)
+        found = list(obligations_of_operation(theory, entry, arguments))
+    elif rule == "initial state":
+        found = list(initial_obligations(theory))
     else:
         found = [one for one in theory.general_obligations() if one.rule == rule]
     by_property: dict[str, list[Obligation]] = {}
@@ -136,37 +168,49 @@ def questions_about(
     return arguments, by_property
 
 
-def obligations_of(theory: SmallTheory, entry: Entry, path: Path) -> Iterator[Obligation]:
-    """The obligations of one path; of one that refuses after it has written, that it does not exist."""
-    if path.refused is not None and path.state.written:
-        yield Obligation(entry.name, CHANGES_NOTHING, "refusal", path.index, tuple(path.conditions), theory.false)
-        return
-    yield from theory.path_obligations(entry, path, theory.granted)
-
-
 def confirm(instance: str, obligation: Obligation, machine: Machine, values: dict[str, Any]) -> Counterexample:
     """Run the rule on the machine and ask for the property."""
-    rule = REGISTER["rule"].get(obligation.rule)
+    rule = REGISTER["rule"].get(obligation.rule) or REGISTER["operation"].get(obligation.rule)
+    if obligation.rule == "initial state":
+        machine = initial(machine)
     run = run_rule(machine, rule.function, list(values.values())) if rule else None
     name = obligation.property.split(":")[0] if obligation.rule == "reading" else obligation.property
     statement = next((REGISTER[kind][name] for kind in STATEMENTS if name in REGISTER[kind]), None)
     case: tuple[Any, ...] = ()
-    if statement is not None and (run is None or run.error is None):
-        state = run.after if run else machine
-        cases = false_cases(state, statement)
-        if obligation.rule == "reading":
-            cases = [one for one in cases if isinstance(verdict(state, statement.function, one), str)]
-        case = next(iter(cases), ())
-        answer = verdict(state, statement.function, case) if cases else True
-        replayed = bool(cases) and (run is None or run.refused is None)
-        faults = [answer] if isinstance(answer, str) else why_false(state, statement.function, case) if cases else []
+    if statement is None:
+        faults = _faults(obligation, machine, values, run)
     else:
-        assert run is not None
-        faults = refinement_faults(run)
-        replayed = bool(faults)
+        states = [machine] if run is None else [run.after]
+        if run is not None and statement.kind == "transition":
+            states = [run.before, run.after]
+        case, faults = _false_case(statement, states, errors_only=obligation.rule == "reading")
+        if run is not None and (run.refused is not None or run.error is not None):
+            faults = []
     return Counterexample(
-        obligation.rule, name, obligation.kind, statement, instance, machine, values, run, case, tuple(faults), replayed
+        obligation.rule, name, obligation.kind, statement, instance, machine, values, run, case, tuple(faults)
     )
 
 
-__all__ = ["CHANGES_NOTHING", "Counterexample", "explain", "obligations_of"]
+def _faults(obligation: Obligation, machine: Machine, values: dict[str, Any], run: Run | None) -> list[str]:
+    """What is wrong with a step apart from statements about states."""
+    if obligation.kind == "operation":
+        return operation_faults(machine, obligation.rule, list(values.values()))
+    if run is None:
+        return private_memory_faults(machine)
+    if obligation.kind == "effect":
+        return effect_faults(run)
+    return refusal_faults(run) if obligation.kind == "refusal" else refinement_faults(run)
+
+
+def _false_case(statement: Entry, states: list[Machine], errors_only: bool) -> tuple[tuple[Any, ...], list[str]]:
+    """The first arguments for which a statement is false, and why."""
+    for case in false_cases(statement, *states):
+        answer = verdict(statement.function, states, case)
+        if isinstance(answer, str):
+            return case, [answer]
+        if not errors_only:
+            return case, why_false(statement.function, [*states, *case]) or ["it is false"]
+    return (), []
+
+
+__all__ = ["Counterexample", "confirm", "explain"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pagelaw.spec.language import REGISTER, VM, Blocked, Contents, Identifier, Owned, Sum
+from pagelaw.spec.language import VM, Blocked, Contents, Identifier, Owned, Sum
 from pagelaw.spec.machine import Machine
 
 from . import replay
@@ -61,44 +61,43 @@ def test_of(found: Counterexample) -> str:
     """The text of a test that fails as long as the property is false on this machine."""
     writer = Writer()
     body = [f'    """{_sentence(found)}"""', *_machine(writer, found.before)]
-    body += [
-        f"    if {writer.name(replay.broken_invariants)}(s):",
-        "        return  # not a state that the invariants allow",
-        *_assertion(writer, found),
-    ]
-    name = re.sub(r"\W+", "_", f"test_{found.rule}_{'keeps_' if found.entry else ''}{found.property}").strip("_")
+    if found.rule not in ("initial state", "reading"):
+        body.append(f"    if {writer.name(replay.broken_invariants)}(s):")
+        body.append("        return  # not a state that the invariants allow")
+    body += _assertion(writer, found)
+    name = re.sub(r"\W+", "_", f"test_{found.rule}_{'keeps_' if found.statement else ''}{found.property}").strip("_")
     return "\n".join([*writer.import_lines(), "", "", f"def {name}() -> None:", *body]) + "\n"
 
 
 def _sentence(found: Counterexample) -> str:
-    entry = found.entry
-    return entry.sentence if entry else f"{found.property[:1].upper()}{found.property[1:]}."
+    statement = found.statement
+    return statement.sentence if statement else f"{found.property[:1].upper()}{found.property[1:]}."
 
 
 def _assertion(writer: Writer, found: Counterexample) -> Iterator[str]:
-    entry, rule = found.entry, REGISTER["rule"].get(found.rule)
-    if rule is None or entry is None:
-        if entry is not None:
-            yield f"    assert {writer.name(entry.function)}(s{_more(writer, found.case)})"
-            return
-        assert rule is not None
-        run = f"{writer.name(replay.run_rule)}(s, {writer.name(rule.function)}, [{_arguments(writer, found)}])"
-        yield f"    run = {run}"
-        yield f"    assert {writer.name(replay.refinement_faults)}(run) == []"
-        return
-    arguments = _more(writer, tuple(found.arguments.values()))
-    writer.imports["contextlib"] = {"suppress"}
-    yield f"    with suppress({writer.name(Blocked)}):  # a rule that refuses changes nothing"
-    yield f"        {writer.name(rule.function)}(s{arguments})"
-    yield f"    assert {writer.name(entry.function)}(s{_more(writer, found.case)})"
-
-
-def _arguments(writer: Writer, found: Counterexample) -> str:
-    return writer.values(tuple(found.arguments.values()))
-
-
-def _more(writer: Writer, values: Sequence[Any]) -> str:
-    return "".join(f", {writer.value(value)}" for value in values)
+    statement, step = found.statement, found.step()
+    given = list(map(writer.value, found.arguments.values()))
+    values = ", ".join(given)
+    if found.kind == "operation":
+        yield f'    assert {writer.name(replay.operation_faults)}(s, "{found.rule}", [{values}]) == []'
+    elif statement is None and step is None:
+        yield f"    assert {writer.name(replay.private_memory_faults)}(s) == []"
+    elif statement is None:
+        assert step is not None
+        asked = {"effect": replay.effect_faults, "refusal": replay.refusal_faults}.get(found.kind)
+        yield f"    run = {writer.name(replay.run_rule)}(s, {writer.name(step.function)}, [{values}])"
+        yield f"    assert {writer.name(asked or replay.refinement_faults)}(run) == []"
+    else:
+        case = "".join(f", {writer.value(value)}" for value in found.case)
+        states = "before, s" if statement.kind == "transition" else "s"
+        if statement.kind == "transition":
+            yield "    before = s.copy()"
+        if step is not None:
+            writer.imports["contextlib"] = {"suppress"}
+            yield f"    with suppress({writer.name(Blocked)}):  # a rule that refuses changes nothing"
+            yield f"        {writer.name(step.function)}({', '.join(['s', *given])})"
+        asked_of = f"{writer.name(statement.function)}({states}{case})"
+        yield f"    {asked_of}  # must not raise" if found.rule == "reading" else f"    assert {asked_of}"
 
 
 def _machine(writer: Writer, machine: Machine) -> Iterator[str]:

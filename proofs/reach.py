@@ -21,7 +21,18 @@ from pagelaw.spec.machine import Machine
 
 from .lifting import Path
 from .obligations import Theory
-from .replay import Run, broken_invariants, describe, differences, held, places, refinement_faults, run_rule, show
+from .replay import (
+    Run,
+    broken_invariants,
+    broken_transitions,
+    describe,
+    differences,
+    held,
+    places,
+    refinement_faults,
+    run_rule,
+    show,
+)
 from .small import INSTANCES, SmallTheory
 from .symbolic import SymMap
 
@@ -180,7 +191,7 @@ def _differs(theory: SmallTheory, path: Path, model: Any, run: Run) -> Iterator[
     for field, keys, there, here in differences(lifted, run.after):
         yield f"{describe(field, keys)} is {show(there)} lifted, {show(here)} when run"
     yield from refinement_faults(run)
-    yield from (f"{name} is false afterwards" for name in broken_invariants(run.after))
+    yield from (f"{name} is false afterwards" for name in [*broken_invariants(run.after), *broken_transitions(run)])
 
 
 def _state_after(theory: SmallTheory, path: Path, model: Any, before: Machine) -> Machine:

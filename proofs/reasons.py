@@ -14,7 +14,7 @@ import attrs
 
 from pagelaw.spec.language import Ids, State
 
-from .replay import show
+from .replay import ERRORS, show
 
 DEPTH = 6
 
@@ -34,9 +34,9 @@ class Text:
         return eval(code, {**self.function.__globals__, **self.names, **more})  # the specification's own text
 
 
-def why_false(state: State, function: Callable[..., Any], arguments: Sequence[Any], depth: int = 0) -> list[str]:
-    """The parts of a statement that are false for these arguments, one a line, innermost last."""
-    text = _run(state, function, arguments)
+def why_false(function: Callable[..., Any], arguments: Sequence[Any], depth: int = 0) -> list[str]:
+    """The parts of a statement that are false for these arguments, states first; one a line, innermost last."""
+    text = _run(function, arguments)
     if text is None or depth > DEPTH:
         return []
     for node in ast.walk(text.tree):
@@ -45,11 +45,11 @@ def why_false(state: State, function: Callable[..., Any], arguments: Sequence[An
             if node.lineno <= text.returned_at <= last:
                 if isinstance(node.value, ast.Constant):
                     return list(_subjects(text, node))
-                return _false_part(state, text, node.value, depth)
+                return _false_part(text, node.value, depth)
     return []
 
 
-def _run(state: State, function: Callable[..., Any], arguments: Sequence[Any]) -> Text | None:
+def _run(function: Callable[..., Any], arguments: Sequence[Any]) -> Text | None:
     """Run the function and look at where it returns."""
     plain = inspect.unwrap(function)
     try:
@@ -69,8 +69,8 @@ def _run(state: State, function: Callable[..., Any], arguments: Sequence[Any]) -
     previous = sys.gettrace()
     sys.settrace(watch)
     try:
-        plain(state, *arguments)
-    except (AttributeError, TypeError, KeyError):
+        plain(*arguments)
+    except ERRORS:
         return None
     finally:
         sys.settrace(previous)
@@ -78,27 +78,27 @@ def _run(state: State, function: Callable[..., Any], arguments: Sequence[Any]) -
     return Text(plain, tree, names, line - plain.__code__.co_firstlineno + 1)
 
 
-def _false_part(state: State, text: Text, node: ast.expr, depth: int) -> list[str]:
+def _false_part(text: Text, node: ast.expr, depth: int) -> list[str]:
     source = ast.unparse(node)
     if isinstance(node, ast.BoolOp):
         false = [part for part in node.values if not text.value(part)] if isinstance(node.op, ast.Or) else []
         if isinstance(node.op, ast.And):
             false = [next(part for part in node.values if not text.value(part))]
-        return [line for part in false for line in _false_part(state, text, part, depth)]
+        return [line for part in false for line in _false_part(text, part, depth)]
     if isinstance(node, ast.Name):
         meant = _meaning(text, node.id)
         if meant is not None:
-            return [f"{source} is false:", *_indent(_false_part(state, text, meant, depth))]
+            return [f"{source} is false:", *_indent(_false_part(text, meant, depth))]
     if isinstance(node, ast.Compare):
         return [f"{source} is false: {_values(text, [node.left, *node.comparators])}"]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return [f"{ast.unparse(node.operand)} is true: {_values(text, _operands(node.operand))}".rstrip(": ")]
     if isinstance(node, ast.Call):
-        return _false_call(state, text, node, depth)
+        return _false_call(text, node, depth)
     return [f"{source} is false"]
 
 
-def _false_call(state: State, text: Text, node: ast.Call, depth: int) -> list[str]:
+def _false_call(text: Text, node: ast.Call, depth: int) -> list[str]:
     source = ast.unparse(node)
     if isinstance(node.func, ast.Attribute) and node.func.attr == "every" and isinstance(node.args[0], ast.Lambda):
         ids, each = text.value(node.func.value), node.args[0]
@@ -107,11 +107,11 @@ def _false_call(state: State, text: Text, node: ast.Call, depth: int) -> list[st
         for one in ids:
             if not text.value(each.body, **{name: one}):
                 inner = Text(text.function, text.tree, {**text.names, name: one}, text.returned_at)
-                return [f"for {name} = {show(one)}:", *_indent(_false_part(state, inner, each.body, depth))]
+                return [f"for {name} = {show(one)}:", *_indent(_false_part(inner, each.body, depth))]
     called = text.value(node.func)
     values = [text.value(argument) for argument in node.args]
-    if inspect.isfunction(called) and values and values[0] is state:
-        return [f"{source} is false:", *_indent(why_false(state, called, values[1:], depth + 1))]
+    if inspect.isfunction(called) and values and isinstance(values[0], State):
+        return [f"{source} is false:", *_indent(why_false(called, values, depth + 1))]
     return [f"{source} is false: {_values(text, list(node.args))}"]
 
 

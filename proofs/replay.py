@@ -11,12 +11,21 @@ from typing import Any, get_type_hints
 
 import attrs
 
-from pagelaw.spec import operations  # noqa: F401  (fills the register)
+from pagelaw.spec.at_once import LEFT_OUT
 from pagelaw.spec.language import REGISTER, Blocked, Entry, State, Sum
 from pagelaw.spec.machine import SIZES, Machine
 from pagelaw.spec.private_memory import PrivateMemory
 
 Change = tuple[str, tuple[Any, ...], Any, Any]
+
+
+ERRORS = (AttributeError, TypeError, KeyError, AssertionError)
+"""What running a function of the specification raises where it is not defined."""
+
+
+def told(problem: Exception) -> str:
+    """An error as one line."""
+    return f"{type(problem).__name__}: {problem}"
 
 
 @attrs.frozen
@@ -45,8 +54,8 @@ def run_rule(state: Machine, rule: Callable[..., Any], arguments: Sequence[Any])
         result = rule(after, *arguments)
     except Blocked as blocked:
         refused = blocked.reason
-    except (AttributeError, TypeError, KeyError, AssertionError) as problem:
-        error = f"{type(problem).__name__}: {problem}"
+    except ERRORS as problem:
+        error = told(problem)
     after.observer = None
     return Run(state, after, result, refused, error, shown)
 
@@ -84,30 +93,35 @@ def differences(one: State, other: State) -> list[Change]:
 
 @lru_cache(maxsize=1024)
 def parameters(function: Callable[..., Any]) -> dict[str, type]:
-    """The parameters of a function of the specification after the state, with their types."""
+    """The parameters of a function of the specification that are not states, with their types."""
     plain = inspect.unwrap(function)
     hints = get_type_hints(plain)
-    return {name: hints[name] for name in list(inspect.signature(plain).parameters)[1:]}
+    return {name: hints[name] for name in inspect.signature(plain).parameters if not issubclass(hints[name], State)}
 
 
-def verdict(state: State, function: Callable[..., Any], arguments: Sequence[Any]) -> bool | str:
+def verdict(function: Callable[..., Any], states: Sequence[State], arguments: Sequence[Any]) -> bool | str:
     """Whether a statement holds for these arguments; or the error that asking raised."""
     try:
-        return bool(function(state, *arguments))
-    except (AttributeError, TypeError, KeyError, AssertionError) as problem:
-        return f"{type(problem).__name__}: {problem}"
+        return bool(function(*states, *arguments))
+    except ERRORS as problem:
+        return told(problem)
 
 
-def false_cases(state: State, entry: Entry) -> list[tuple[Any, ...]]:
-    """The arguments for which an invariant or theorem is false, or cannot be asked."""
-    choices = [everything(state, kind) for kind in parameters(entry.function).values()]
-    return [case for case in product(*choices) if verdict(state, entry.function, case) is not True]
+def false_cases(entry: Entry, *states: State) -> list[tuple[Any, ...]]:
+    """The arguments for which a statement is false, or cannot be asked; of one state, or of those around a step."""
+    choices = [everything(states[0], kind) for kind in parameters(entry.function).values()]
+    return [case for case in product(*choices) if verdict(entry.function, states, case) is not True]
 
 
 def broken_invariants(state: State) -> list[str]:
     """The names of the invariants and assumptions that a state breaks."""
     entries = [*REGISTER["assumption"].values(), *REGISTER["invariant"].values()]
-    return [entry.name for entry in entries if false_cases(state, entry)]
+    return [entry.name for entry in entries if false_cases(entry, state)]
+
+
+def broken_transitions(run: Run) -> list[str]:
+    """The names of the statements about every step that a step breaks."""
+    return [entry.name for entry in REGISTER["transition"].values() if false_cases(entry, run.before, run.after)]
 
 
 def private_memory_of(state: Machine) -> PrivateMemory:
@@ -126,13 +140,22 @@ def private_memory_of(state: Machine) -> PrivateMemory:
     return memory
 
 
+def private_memory_faults(state: Machine) -> list[str]:
+    """That what the guests see cannot be read off a machine."""
+    try:
+        private_memory_of(state)
+    except ERRORS as problem:
+        return [told(problem)]
+    return []
+
+
 def refinement_faults(run: Run) -> list[str]:
     """Where what the guests see after a step is not what private memory says: one line each."""
     memory, returned = private_memory_of(run.before), None
     if run.error is not None:
         return [f"the rule cannot be run: {run.error}"]
     if run.refused is not None:
-        return [f"{describe(f, k)} was changed by a rule that refused" for f, k, _, _ in run.changes]
+        return refusal_faults(run)
     if len(run.shown) > 1:
         return ["the rule shows the guest more than one step"]
     for step, values in run.shown:
@@ -149,6 +172,12 @@ def refinement_faults(run: Run) -> list[str]:
     return faults
 
 
+def initial(machine: Machine) -> Machine:
+    """The initial state of a machine with the same identifiers and parameters."""
+    given = {name: getattr(machine, name) for name, shape in Machine.shapes().items() if shape.field.is_given}
+    return Machine.start({kind: list(ids) for kind, ids in machine.ids.items()}, **given)
+
+
 def notable(machine: Machine) -> Iterator[str]:
     """The entries of a state that are not as in the initial state, and the parameters that are not the plainest."""
     for name, shape in Machine.shapes().items():
@@ -159,6 +188,37 @@ def notable(machine: Machine) -> Iterator[str]:
         for keys, one in entries:
             if one != ordinary(machine, name, keys):
                 yield f"{describe(name, keys)} = {show(one)}"
+
+
+def refusal_faults(run: Run) -> list[str]:
+    """What a rule did although it refused."""
+    if run.refused is None:
+        return []
+    changed = [f"{describe(f, k)} was changed by a rule that refused" for f, k, _, _ in run.changes]
+    return changed + [f"the guest was shown {step.__name__} by a rule that refused" for step, _ in run.shown]
+
+
+def effect_faults(run: Run) -> list[str]:
+    """That a rule neither refused nor did anything."""
+    idle = run.refused is None and run.error is None and not run.changes and not run.shown
+    return ["the rule does not refuse, and does nothing"] if idle else []
+
+
+def operation_faults(state: Machine, name: str, arguments: Sequence[Any]) -> list[str]:
+    """Where the steps of an operation, run without interruption, leave something else than the operation in one."""
+    entry = REGISTER["operation"][name]
+    in_steps, in_one = (run_rule(state, function, arguments) for function in (entry.extra, entry.function))
+    if in_steps.refused is not None:
+        return []
+    if in_one.refused is not None:
+        return [f"the steps can be done, but the operation in one refuses: {in_one.refused.value}"]
+    if in_steps.error or in_one.error:
+        return [f"it cannot be run: {in_steps.error or in_one.error}"]
+    return [
+        f"{describe(field, keys)} is {show(one)} after the steps, {show(other)} in one"
+        for field, keys, one, other in differences(in_steps.after, in_one.after)
+        if field not in LEFT_OUT
+    ]
 
 
 def ordinary(machine: Machine, name: str, keys: tuple[Any, ...]) -> Any:

@@ -80,6 +80,9 @@ class SmallTheory(Theory):
     @property
     def hypotheses(self) -> list[Any]:
         """The invariants, and that the sizes which the machine knows are those of the instance."""
+        return [*super().hypotheses, *self._exact_sizes()]
+
+    def _exact_sizes(self) -> list[Any]:
         exact = []
         for name, counted in SIZES.items():
             owners = self.members[VM] if Machine.shapes()[name].keys else [None]
@@ -87,7 +90,7 @@ class SmallTheory(Theory):
                 number = sum(owner in (None, getattr(one, "vm", None)) for one in self.members[counted])
                 held = self.functions[name](*[self.encoding.constant(owner)] if owner else [])
                 exact.append(held == number)
-        return [*super().hypotheses, *exact]
+        return exact
 
     @staticmethod
     def _solver(granted: list[Any]) -> Any:
@@ -105,8 +108,8 @@ class SmallTheory(Theory):
             conditions = [term for term in one.hypotheses if term.get_id() not in granted]
             ways.append(z3.And(*conditions, z3.Not(one.goal)))
         wrong = z3.Or(ways)
-        if obligations[0].rule == "reading":  # asked of all states, not only of those that the invariants allow
-            self.solver = self._solver(self.encoding.facts_of_the_instance())
+        if obligations[0].rule in ("reading", "initial state"):  # asked of all states, not only of allowed ones
+            self.solver = self._solver([*self.encoding.facts_of_the_instance(), *self._exact_sizes()])
         model = self.model(wrong)
         return None if model is None else self.decode(self.simplest(model, [wrong], arguments), arguments)
 

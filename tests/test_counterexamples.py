@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from pagelaw.proofs.counterexample import CHANGES_NOTHING, explain
-from pagelaw.spec import coherence, operations, paging, power, private_memory, sharing, translation
+from pagelaw.proofs.counterexample import explain
+from pagelaw.spec import at_once, coherence, operations, paging, power, private_memory, sharing, translation
 from pagelaw.spec.language import REGISTER
 
 
@@ -100,7 +100,7 @@ def test_fault_is_explained_and_pasted_test_fails_until_it_is_mended(fault: str)
     with changed(*change):
         found = explain(rule, None, property)
         assert found is not None
-        assert found.replayed, found.text()
+        assert found.replayed(), found.text()
         assert not passes(found.as_test())
     assert passes(found.as_test())
     assert property in (found.property, found.kind)
@@ -139,8 +139,8 @@ def test_theorem_that_does_not_follow_is_explained() -> None:
     with changed(*weaker):
         found = explain("theorem", None, "no_sharing_across_domains")
         assert found is not None
-        assert found.replayed, found.text()
-        assert "evaluated by the statement itself: yes" in found.text()
+        assert found.replayed(), found.text()
+        assert "asked of this state in Python: yes" in found.text()
         assert not passes(found.as_test())
     assert passes(found.as_test())
 
@@ -150,9 +150,9 @@ def test_refusal_after_an_effect_is_explained() -> None:
     indent = "\n" + 12 * " "
     hasty = (operations, "leave_old_frame", guard + indent + effect, effect + indent + guard)
     with changed(*hasty):
-        found = explain("leave_old_frame", None, CHANGES_NOTHING)
+        found = explain("leave_old_frame", None, "refusal")
         assert found is not None
-        assert found.replayed, found.text()
+        assert found.replayed(), found.text()
         assert "was changed by a rule that refused" in found.text()
         assert not passes(found.as_test())
     assert passes(found.as_test())
@@ -164,7 +164,7 @@ def test_rule_that_cannot_be_run_is_explained() -> None:
     with changed(*blind):
         found = explain("clear", None, "defined")
         assert found is not None
-        assert found.replayed, found.text()
+        assert found.replayed(), found.text()
         assert "AttributeError" in found.text()
 
 
@@ -174,5 +174,49 @@ def test_statement_that_cannot_be_asked_is_explained() -> None:
     with changed(*blind):
         found = explain("reading", None, "defined")
         assert found is not None
-        assert found.replayed, found.text()
+        assert found.replayed(), found.text()
         assert found.property == "guest_names_own_pages"
+
+
+def test_step_that_breaks_a_statement_about_every_step_is_explained() -> None:
+    hasty = (translation, "read_for_fill", "require(s.fill[cpu] == NoFill(), Refused.FILL_IN_PROGRESS)", "pass")
+    with changed(*hasty):
+        found = explain("read_for_fill", None, "a_fill_is_installed_or_dropped")
+        assert found is not None
+        assert found.replayed(), found.text()
+        assert not passes(found.as_test())
+    assert passes(found.as_test())
+
+
+def test_step_that_does_nothing_is_explained() -> None:
+    idle = (translation, "drop_fill", "s.fill[cpu] = NoFill()", "pass")
+    with changed(*idle):
+        found = explain("drop_fill", None, "effect")
+        assert found is not None
+        assert found.replayed(), found.text()
+        assert not passes(found.as_test())
+    assert passes(found.as_test())
+
+
+def test_operation_in_one_piece_that_differs_from_its_steps_is_explained() -> None:
+    forgetful = (at_once, "first_touch", "s.resident[page.vm] += 1", "pass")
+    with changed(*forgetful):
+        found = explain("first_touch", None, "steps leave the same resident")
+        assert found is not None
+        assert found.replayed(), found.text()
+        assert "resident[A] is 1 after the steps, 0 in one" in found.text()
+        assert not passes(found.as_test())
+    assert passes(found.as_test())
+
+
+def test_invariant_that_does_not_hold_at_the_start_is_explained() -> None:
+    eager = (power, "only_running_vms_have_drivers", "s.life[vm] == Running() or", "")
+    with changed(*eager):
+        assert explain("initial state", None, "only_running_vms_have_drivers") is None
+    wrong = (power, "only_running_vms_have_drivers", "s.driver[vm] == NoDriver()", "s.driver[vm] != NoDriver()")
+    with changed(*wrong):
+        found = explain("initial state", None, "only_running_vms_have_drivers")
+        assert found is not None
+        assert found.replayed(), found.text()
+        assert not passes(found.as_test())
+    assert passes(found.as_test())
