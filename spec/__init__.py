@@ -6,10 +6,11 @@ Read it from top to bottom, in this order:
 - `vocabulary` and `machine`: the words, and the server's state, field by field.
 - `frames`: frames, reference counts, slots; that none is lost.
 - `translation` and `coherence` (section 2): who may reach a page, and how that right is withdrawn.
+- `zeroing` (2): how a page gets its first frame.
 - `operations`: what is true at each stage of an operation.
 - `at_once`: each operation in one piece, beside its steps; a good place to start.
 - `progress`: that whatever is under way can go on.
-- `balloon` (3.2), `paging` (3.3), `sharing` (4), `sampling` (5.3), `power` (6.2), `remapping` (7).
+- `balloon` (3.2), `paging` (3.3), `sharing` (4), `sampling` (5.3), `power` (6.2), `devices` and `remapping` (7).
 
 It imports attrs and the standard library, nothing else.
 """
@@ -18,6 +19,7 @@ from . import (
     at_once,
     balloon,
     coherence,
+    devices,
     frames,
     operations,
     paging,
@@ -28,12 +30,14 @@ from . import (
     sampling,
     sharing,
     translation,
+    zeroing,
 )
 
 __all__ = [
     "at_once",
     "balloon",
     "coherence",
+    "devices",
     "frames",
     "operations",
     "paging",
@@ -44,4 +48,5 @@ __all__ = [
     "sampling",
     "sharing",
     "translation",
+    "zeroing",
 ]

@@ -42,7 +42,7 @@ from .sharing import (
     scan_finds_hint,
     scan_finds_shared_frame,
 )
-from .translation import clear, flush, flush_devices, install_cleared, touch
+from .translation import flush, flush_devices
 from .vocabulary import (
     MPN,
     VCPU,
@@ -59,6 +59,7 @@ from .vocabulary import (
     Swapped,
     Untouched,
 )
+from .zeroing import clear, install_cleared, touch
 
 LEFT_OUT = (
     "shadow", "tlb", "owed", "device_entry", "device_owed", "generation", "dirty", "attempted",

@@ -8,7 +8,7 @@ large for its field lives in the overflow table (ESX-4.3-10, ESX-4.3-11, R-23).
 
 from __future__ import annotations
 
-from .language import assumption, invariant, measure, pick, theorem, view
+from .language import Grade, assumption, choice, invariant, measure, pick, theorem, view
 from .machine import Machine
 from .vocabulary import (
     MPN,
@@ -63,6 +63,12 @@ def set_reference_count(s: Machine, mpn: MPN, count: int) -> None:
     """Store a count: in the field, and from count_top on in the overflow table."""
     s.count_field[mpn] = pick(count < s.count_top, count, s.count_top)
     s.overflow[mpn] = pick(count < s.count_top, 0, count)
+
+
+@choice(Grade.PAPER_SILENT, "ESX-2-09")
+def is_free(s: Machine, mpn: MPN) -> bool:
+    """Any free frame may be taken."""
+    return s.frame[mpn] == Free()
 
 
 def add_reference(s: Machine, mpn: MPN) -> None:

@@ -9,12 +9,12 @@ frame, or kept as a copy while the page stays clean (R-10).
 from __future__ import annotations
 
 from .balloon import pages_ballooned
-from .frames import drop_kept_slot, drop_slot, let_go, return_frame, take_frame, take_slot
+from .frames import drop_kept_slot, drop_slot, is_free, let_go, return_frame, take_frame, take_slot
 from .language import VM, Contents, Grade, choice, invariant, measure, pick, refuse, require, rule, transition
 from .machine import Machine
 from .operations import frame_is_private
 from .refusals import Refused
-from .translation import is_free, revoke
+from .translation import revoke
 from .vocabulary import (
     MPN,
     Backing,

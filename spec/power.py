@@ -7,12 +7,12 @@ until nothing of it is left; only then do its reservations go back.
 
 from __future__ import annotations
 
-from .frames import drop_slot, let_go
+from .frames import drop_slot, is_free, let_go
 from .language import VM, assumption, invariant, measure, pick, refuse, require, rule, visible
 from .machine import Machine
 from .private_memory import be_off, give_up, power_off, power_on
 from .refusals import Refused
-from .translation import is_free, revoke
+from .translation import revoke
 from .vocabulary import (
     MPN,
     Ballooned,

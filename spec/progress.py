@@ -8,14 +8,15 @@ can end. Once that has happened, the step that waited for it is enabled.
 from __future__ import annotations
 
 from .balloon import decline_offer
+from .devices import end_inbound, end_outbound
 from .language import enabled, theorem, view
 from .machine import Machine
 from .operations import abandon, finish_unmapping, leave_old_frame
 from .paging import fail_write, finish_read, finish_write, install_page_in
 from .power import reap
-from .remapping import end_inbound, end_outbound, finish_protecting_move
+from .remapping import finish_protecting_move
 from .sharing import await_flushes, check_pins, compare, copy, install_copy, merge
-from .translation import clear, flush, flush_devices, flushed, install_cleared
+from .translation import flush, flush_devices, flushed
 from .vocabulary import (
     VCPU,
     Alone,
@@ -45,6 +46,7 @@ from .vocabulary import (
     Untouched,
     Writing,
 )
+from .zeroing import clear, install_cleared
 
 
 @theorem("R-02", "ESX-3.2-09")

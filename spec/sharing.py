@@ -10,12 +10,12 @@ write-protected. A write to a shared page gives the writer a copy of its own.
 
 from __future__ import annotations
 
-from .frames import add_reference, drop_reference, forget_shared_frame, reference_count, take_frame
+from .frames import add_reference, drop_reference, forget_shared_frame, is_free, reference_count, take_frame
 from .language import Contents, Grade, choice, invariant, refuse, require, rule, transition, view
 from .machine import Machine
 from .operations import frame_is_private
 from .refusals import Refused
-from .translation import flushed, is_free, revoke
+from .translation import flushed, revoke
 from .vocabulary import (
     MPN,
     Alone,

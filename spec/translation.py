@@ -10,12 +10,9 @@ the right being gone (R-03). An absent entry is not a flushed one.
 
 from __future__ import annotations
 
-from .frames import take_frame
 from .language import (
-    Grade,
     Value,
     Word,
-    choice,
     pick,
     refuse,
     require,
@@ -33,16 +30,13 @@ from .vocabulary import (
     Absent,
     AllVCPUs,
     Cached,
-    Cleared,
     Clearing,
-    DataOf,
     Devices,
     Extent,
     Filling,
     ForBalloon,
     ForPaging,
     Found,
-    Free,
     GivingUp,
     GuestEntry,
     Idle,
@@ -51,7 +45,6 @@ from .vocabulary import (
     Marking,
     Moving,
     Names,
-    Nobodys,
     NoDeviceEntry,
     NoFill,
     OneVCPU,
@@ -63,9 +56,7 @@ from .vocabulary import (
     Running,
     Translation,
     Unmapping,
-    Untouched,
     VPage,
-    Zeroing,
 )
 
 # Who may do what, now.
@@ -164,7 +155,6 @@ def request_flush(s: Machine, page: Page, extent: Extent) -> None:
     """The server may ask for a flush at any time; that alone withdraws no right."""
     ask_to_flush(s, page, extent)
 
-
 # The guest's own page table.
 
 
@@ -188,7 +178,6 @@ def guest_invalidates(s: Machine, cpu: VCPU, virtual: VPage) -> None:
     s.tlb[cpu, virtual] = Absent()
     s.unsynced[cpu, virtual] = False
     visible(s, invalidate, cpu, virtual)
-
 
 # From the pmap into the shadow page table, from there into a TLB.
 
@@ -266,7 +255,6 @@ def set_dirty(s: Machine, cpu: VCPU, virtual: VPage) -> None:
         case _:
             refuse(Refused.NO_TRANSLATION)
 
-
 # The guest's accesses.
 
 
@@ -293,7 +281,6 @@ def store(s: Machine, cpu: VCPU, virtual: VPage, word: Word, value: Value) -> No
             visible(s, write, cpu, virtual, page, word, value)
         case _:
             refuse(Refused.NO_TRANSLATION)
-
 
 # Translations go: evicted at any time, flushed when asked.
 
@@ -337,53 +324,6 @@ def flush_devices(s: Machine, page: Page) -> None:
     require(s.device_owed[page], Refused.NOTHING_OWED)
     s.device_entry[page] = NoDeviceEntry()
     s.device_owed[page] = False
-
-
-# First touch.
-
-
-@choice(Grade.PAPER_SILENT, "ESX-2-09")
-def is_free(s: Machine, mpn: MPN) -> bool:
-    """Any free frame may be taken."""
-    return s.frame[mpn] == Free()
-
-
-@rule("ESX-2-09", "ESX-2-10", "R-01", "R-02")
-def touch(s: Machine, page: Page, new: MPN) -> None:
-    """An untouched page is touched: a frame is taken for it."""
-    require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
-    require(s.pmap[page] == Untouched(), Refused.NOT_UNTOUCHED)
-    require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
-    require(is_free(s, new), Refused.NO_FREE_FRAME)
-    take_frame(s, new, Zeroing(page))
-    s.operation[page] = Clearing(new)
-
-
-@rule("ESX-2-10", "ESX-2-11")
-def clear(s: Machine, page: Page) -> None:
-    """The frame is filled with zeros."""
-    match s.operation[page]:
-        case Clearing(new):
-            s.contents[new] = s.zero
-            s.tag[new] = Nobodys()
-            s.operation[page] = Cleared(new)
-        case _:
-            refuse(Refused.WRONG_STAGE)
-
-
-@rule("ESX-2-09", "ESX-2-10")
-def install_cleared(s: Machine, page: Page) -> None:
-    """Only now does the page get the frame."""
-    match s.operation[page]:
-        case Cleared(new):
-            s.pmap[page] = Mapped(new)
-            s.frame[new] = Private(page)
-            s.tag[new] = DataOf(page.vm)
-            s.resident[page.vm] += 1
-            s.operation[page] = Idle()
-        case _:
-            refuse(Refused.WRONG_STAGE)
-
 
 # What every step keeps.
 

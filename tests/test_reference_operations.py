@@ -11,7 +11,7 @@ from pagelaw.model.reference.choosing import Rule
 from pagelaw.model.reference.operations import ToTheEnd
 from pagelaw.model.reference.scheduler import Scheduler
 from pagelaw.model.reference.setup import Sizes, machine
-from pagelaw.spec import balloon, paging, remapping, translation
+from pagelaw.spec import balloon, devices, paging, translation
 from pagelaw.spec.at_once import LEFT_OUT
 from pagelaw.spec.language import REGISTER, VM, Blocked, Value, Word
 from pagelaw.spec.machine import Machine
@@ -321,8 +321,8 @@ def test_nothing_is_left_of_a_vm_that_was_powered_off() -> None:
     on.run(op.make_driver_ready, A)
     on.do(balloon.set_balloon_target, (A, 1))
     on.run(op.put_into_balloon, page(A, 3))
-    on.do(remapping.fill_device_entry, (page(A, 2),))
-    on.do(remapping.start_outbound, (Transfer(0), page(A, 2)))
+    on.do(devices.fill_device_entry, (page(A, 2),))
+    on.do(devices.start_outbound, (Transfer(0), page(A, 2)))
     on.run(op.power_off, A)
     s = on.s
     assert all(s.pmap[p] == Untouched() and s.operation[p] == Idle() for p in s.each(Page, A))
@@ -361,10 +361,10 @@ def test_an_operation_refused_at_a_late_step_leaves_nothing(on: Server) -> None:
     for number in (0, 1):
         on.write(A, number, W0, X1)
     on.do(paging.set_swap_target, (A, 4))
-    on.do(remapping.fill_device_entry, (page(A, 0),))
-    on.do(remapping.start_outbound, (Transfer(0), page(A, 0)))
+    on.do(devices.fill_device_entry, (page(A, 0),))
+    on.do(devices.start_outbound, (Transfer(0), page(A, 0)))
     assert refused(on, op.page_out, page(A, 0)) == Refused.PINNED
-    on.do(remapping.end_outbound, (Transfer(0),))
+    on.do(devices.end_outbound, (Transfer(0),))
     on.s.slot_count.update(dict.fromkeys(on.s.ids[Slot], 1))
     assert refused(on, op.page_out, page(A, 0)) == Refused.NO_FREE_SLOT
     on.s.slot_count.update(dict.fromkeys(on.s.ids[Slot], 0))

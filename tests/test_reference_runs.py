@@ -15,7 +15,7 @@ from pagelaw.model.reference.printing import PrintedRun
 from pagelaw.model.reference.random_runs import random_run
 from pagelaw.model.reference.scheduler import Scheduler
 from pagelaw.model.reference.setup import Sizes, machine
-from pagelaw.spec import balloon, frames, operations, paging, remapping, sharing, translation
+from pagelaw.spec import balloon, frames, operations, paging, remapping, sharing, translation, zeroing
 from pagelaw.spec.language import REGISTER
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import MPN, Alone, DataOf, Idle, Mapped, Page, Private, Same
@@ -155,7 +155,7 @@ def drop_one_reference_too_many(s: Machine, mpn: MPN) -> None:
         drop_reference(s, mpn)
 
 
-compare, touch, revoke, drop_reference = sharing.compare, translation.touch, translation.revoke, frames.drop_reference
+compare, touch, revoke, drop_reference = sharing.compare, zeroing.touch, translation.revoke, frames.drop_reference
 
 def runs(sizes: Sizes, seeds: int) -> None:
     """Some runs, one after the other."""

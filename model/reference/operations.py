@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Concatenate, ParamSpec
 
-from pagelaw.spec import balloon, operations, paging, power, remapping, sharing, translation
+from pagelaw.spec import balloon, devices, operations, paging, power, remapping, sharing, translation, zeroing
 from pagelaw.spec.language import VM, Value, Word
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import (
@@ -112,9 +112,9 @@ def flush_all(s: Machine, page: Page) -> Steps:
 
 def first_touch(s: Machine, page: Page, new: MPN | None = None) -> Steps:
     """An untouched page gets a cleared frame."""
-    yield translation.touch, (page, new or first_free_frame(s))
-    yield translation.clear, (page,)
-    yield translation.install_cleared, (page,)
+    yield zeroing.touch, (page, new or first_free_frame(s))
+    yield zeroing.clear, (page,)
+    yield zeroing.install_cleared, (page,)
 
 
 def read(s: Machine, cpu: VCPU, virtual: VPage, word: Word) -> Steps:
@@ -324,17 +324,17 @@ def move(s: Machine, page: Page) -> Steps:
 
 def device_write(s: Machine, transfer: Transfer, page: Page, word: Word, value: Value) -> Steps:
     """A device writes one word of a page, if need be through a bounce buffer."""
-    yield from start_transfer(s, transfer, page, remapping.start_inbound, remapping.start_bounce_in)
-    yield remapping.device_writes, (transfer, word, value)
-    yield remapping.end_inbound, (transfer,)
+    yield from start_transfer(s, transfer, page, devices.start_inbound, devices.start_bounce_in)
+    yield devices.device_writes, (transfer, word, value)
+    yield devices.end_inbound, (transfer,)
 
 
 def device_read(s: Machine, transfer: Transfer, page: Page, *words: Word) -> Steps:
     """A device reads words of a page, if need be through a bounce buffer."""
-    yield from start_transfer(s, transfer, page, remapping.start_outbound, remapping.start_bounce_out)
+    yield from start_transfer(s, transfer, page, devices.start_outbound, devices.start_bounce_out)
     for word in words:
-        yield remapping.device_reads, (transfer, word)
-    yield remapping.end_outbound, (transfer,)
+        yield devices.device_reads, (transfer, word)
+    yield devices.end_outbound, (transfer,)
 
 
 def start_transfer(
@@ -342,9 +342,9 @@ def start_transfer(
 ) -> Steps:
     """The page is looked up afresh for the devices, and the transfer starts on its frame."""
     yield from bring_in(s, page)
-    if direct is remapping.start_inbound:
+    if direct is devices.start_inbound:
         yield from make_writable(s, page)
-    yield remapping.fill_device_entry, (page,)
+    yield devices.fill_device_entry, (page,)
     entry = s.device_entry[page]
     if isinstance(entry, DeviceCached) and not s.low[entry.mpn]:
         yield bounced, (transfer, page, first_free_frame(s, low=True))
@@ -385,7 +385,7 @@ def power_off(s: Machine, vm: VM) -> Steps:
 def end_transfer(s: Machine, transfer: Transfer) -> Proposal:
     """A transfer is done, whichever way it went."""
     inbound = isinstance(s.transfer[transfer], Inbound | BounceIn)
-    return (remapping.end_inbound if inbound else remapping.end_outbound), (transfer,)
+    return (devices.end_inbound if inbound else devices.end_outbound), (transfer,)
 
 
 def stop_operation(s: Machine, page: Page) -> Steps:

@@ -10,7 +10,18 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from pagelaw.spec import balloon, operations, paging, power, remapping, sampling, sharing, translation
+from pagelaw.spec import (
+    balloon,
+    devices,
+    operations,
+    paging,
+    power,
+    remapping,
+    sampling,
+    sharing,
+    translation,
+    zeroing,
+)
 from pagelaw.spec.language import VM
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import (
@@ -72,8 +83,8 @@ class Server(Choosing):
         super().__init__(machine, random)
         self.at_stage: dict[type[Operation], Callable[[Page, Any], Proposal]] = {
             Idle: self.begin,
-            Clearing: lambda page, _: (translation.clear, (page,)),
-            Cleared: lambda page, _: (translation.install_cleared, (page,)),
+            Clearing: lambda page, _: (zeroing.clear, (page,)),
+            Cleared: lambda page, _: (zeroing.install_cleared, (page,)),
             Reading: lambda page, _: (paging.finish_read if self.chance(0.9) else paging.fail_read, (page,)),
             ReadIn: lambda page, _: (paging.install_page_in, (page,)),
             Found: lambda page, _: (sharing.protect, (page,)),
@@ -187,7 +198,7 @@ class Server(Choosing):
             return self.inflate(page)
         if s.free_frames == 0 and self.chance(0.9):
             return self.reclaim(self.any_of(self.pages))
-        return (translation.touch if backing is UNTOUCHED else paging.start_page_in), (page, self.free_frame())
+        return (zeroing.touch if backing is UNTOUCHED else paging.start_page_in), (page, self.free_frame())
 
     def begin_on_mapped(self, page: Page, mpn: MPN) -> Proposal:
         """A page with a frame is written, scanned, paged out, ballooned, sampled, moved, or used for I/O."""
@@ -281,8 +292,8 @@ class Server(Choosing):
             return self.end(transfer)
         kind = type(under_way)
         if kind is Inbound or (type(under_way) is BounceIn and under_way.moved is NothingMoved()):
-            return remapping.device_writes, (transfer, self.any_of(self.words), self.any_of(self.values))
-        return self.end(transfer) if kind is BounceIn else (remapping.device_reads, (transfer, self.any_of(self.words)))
+            return devices.device_writes, (transfer, self.any_of(self.words), self.any_of(self.values))
+        return self.end(transfer) if kind is BounceIn else (devices.device_reads, (transfer, self.any_of(self.words)))
 
     def start_io(self, transfer: Transfer, page: Page) -> Proposal:
         """A transfer starts on a page that devices can reach; else the page is made reachable."""
@@ -292,19 +303,19 @@ class Server(Choosing):
             return self.power(page.vm)
         if type(entry) is not DeviceCached:
             fill = s.operation[page] is IDLE and type(s.pmap[page]) is Mapped
-            return (remapping.fill_device_entry, (page,)) if fill else self.go_on(page)
+            return (devices.fill_device_entry, (page,)) if fill else self.go_on(page)
         inbound = entry.writable and self.chance(0.5)
         if s.low[entry.mpn]:
-            return (remapping.start_inbound if inbound else remapping.start_outbound), (transfer, page)
+            return (devices.start_inbound if inbound else devices.start_outbound), (transfer, page)
         buffer = self.free_frame_in(True)
         if buffer is None:
             return self.reclaim(self.any_of(self.pages))
-        return (remapping.start_bounce_in if inbound else remapping.start_bounce_out), (transfer, page, buffer)
+        return (devices.start_bounce_in if inbound else devices.start_bounce_out), (transfer, page, buffer)
 
     def end(self, transfer: Transfer) -> Proposal:
         """A transfer is done, whichever way it went."""
         kind = type(self.machine.transfer[transfer])
-        return (remapping.end_inbound if kind is Inbound or kind is BounceIn else remapping.end_outbound), (transfer,)
+        return (devices.end_inbound if kind is Inbound or kind is BounceIn else devices.end_outbound), (transfer,)
 
     # VMs
 
