@@ -284,8 +284,11 @@ class Lift:
             return z3.Sum([self.weight(measure, s, held.read([one]), one, terms) for one in members])
         if held.is_forgotten or s.version == "after":
             raise CannotLift(f"{measure.__name__} of a state that is not known by its writes")
-        total = self.measure_function(measure)(*terms)
-        for update in held.updates:
+        return self.shifted(measure, s, terms, self.measure_function(measure)(*terms))
+
+    def shifted(self, measure: Measure[Any], s: SymState, terms: Sequence[Any], total: Any) -> Any:
+        """A measure's value before, shifted by every write to its map since."""
+        for update in s.fields[measure.over].updates:
             assert update.point is not None
             (key,), old, new = update.point
             before = self.weight(measure, s, old, key, terms)
