@@ -1,0 +1,80 @@
+"""The `pagelaw` command.
+
+Each command is a module here with a function `add(commands)`, which adds its
+parser and sets `run`, a function from the arguments to the exit code. They
+import what they need when they run, so that the command starts at once.
+
+Exit codes: 0 all is well, 1 something is wrong with what was examined, 2 bad
+input or could not run, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from . import check
+from .reading import BadInput
+
+COMMANDS = (check,)
+
+EPILOG = """\
+examples:
+  pagelaw check                    prove every rule; a second run remembers
+  pagelaw check --rule merge       one rule
+  pagelaw check --help             all that it can do
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where to read on."""
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def parser() -> Parser:
+    """The parser of the whole command."""
+    made = Parser(
+        prog="pagelaw", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EPILOG,
+        description="A formally checked, executable reference specification of hypervisor memory management.",
+    )
+    made.add_argument("--version", action="store_true", help="print the version and stop")
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    for command in COMMANDS:
+        command.add(commands)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    made = parser()
+    try:
+        arguments = made.parse_args(argv)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2
+    if arguments.version:
+        from pagelaw import __version__
+
+        print(f"pagelaw {__version__}")
+        return 0
+    if not hasattr(arguments, "run"):
+        made.print_help(sys.stderr)
+        return 2
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
+    except BadInput as error:
+        print(f"pagelaw: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("pagelaw: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
