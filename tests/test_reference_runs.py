@@ -157,6 +157,7 @@ def drop_one_reference_too_many(s: Machine, mpn: MPN) -> None:
 
 compare, touch, revoke, drop_reference = sharing.compare, zeroing.touch, translation.revoke, frames.drop_reference
 
+
 def runs(sizes: Sizes, seeds: int) -> None:
     """Some runs, one after the other."""
     for seed in range(seeds):
@@ -168,7 +169,7 @@ BROKEN: dict[str, tuple[Any, str, Callable[..., Any], str]] = {
     "free the old frame without waiting": (operations, "flushed", yes, "tlb_agrees_with_pmap|memory"),
     "copy without waiting": (remapping, "flushed", yes, "tlb_agrees_with_pmap|device_entry|memory"),
     "take equal keys for equal pages": (sharing, "compare", compare_keys_only, "what_was_done_still_holds"),
-    "do not clear a new frame": (translation, "touch", touch_uncleared, "memory"),
+    "do not clear a new frame": (zeroing, "touch", touch_uncleared, "memory"),
     "let a fill in flight be installed": (sharing, "revoke", raise_no_generation, "current_fill_is_right|tlb_agrees"),
     "forget to revoke when a page is ballooned": (balloon, "revoke", nothing, "agrees_with_pmap|fill_is_right"),
     "forget to revoke when a page is paged out": (paging, "revoke", nothing, "agrees_with_pmap|fill_is_right"),
@@ -202,7 +203,7 @@ def test_a_violation_is_told_from_the_step_that_made_it(monkeypatch: pytest.Monk
 
 def test_a_read_of_what_another_vm_wrote_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong value is found when it is read, without any invariant."""
-    monkeypatch.setattr(translation, "touch", touch_uncleared)
+    monkeypatch.setattr(zeroing, "touch", touch_uncleared)
     scheduler = Scheduler(machine(attrs.evolve(BUSY, garbage=3)), seed=2)
     checked = Checked(scheduler.machine, invariants_every=0, theorems_every=0, since=10**9)
     with pytest.raises(Violation, match=r"load\(.*\) returned x1, private memory x0"):

@@ -168,9 +168,12 @@ def check_operations(machine: Machine) -> Counter[str]:
     Raises a Violation if the two do not leave the same.
     """
     compared: Counter[str] = Counter()
+    written = [shape.name for shape in machine.shapes().values() if not shape.field.is_given]
+    in_steps = trial_of(machine)
     for entry in REGISTER["operation"].values():
         for arguments in product(*(machine.ids[sort] for sort in parameter_sorts(entry.function))):
-            in_steps = trial_of(machine)
+            if any(getattr(in_steps, field) != getattr(machine, field) for field in written):
+                in_steps = trial_of(machine)
             try:
                 entry.extra(in_steps, *arguments)
             except Blocked:
@@ -179,8 +182,8 @@ def check_operations(machine: Machine) -> Counter[str]:
             entry.function(in_one, *arguments)
             compared[entry.name] += 1
             expected, found = in_one.written(), in_steps.written()
-            for field in expected.keys() - set(LEFT_OUT):
-                if expected[field] != found[field]:
+            for field in expected:
+                if field not in LEFT_OUT and expected[field] != found[field]:
                     told = f"{field} is {found[field]!r} after the steps, {expected[field]!r} in one piece"
                     raise Violation(f"{call_text(entry.function, arguments)}: {told}")
     return compared
