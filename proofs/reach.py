@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 import z3
 
-from pagelaw.spec.language import REGISTER, Entry
+from pagelaw.spec.language import REGISTER, Entry, Measure
 from pagelaw.spec.machine import Machine
 
 from .lifting import Path
@@ -207,6 +207,28 @@ def _state_after(theory: SmallTheory, path: Path, model: Any, before: Machine) -
         else:
             assert held(after, field, keys) == held(before, field, keys)
     return after
+
+
+def unshifted_sums(theory: SmallTheory, rules: Callable[[str], bool] = lambda name: True) -> list[str]:
+    """Where a measure, added up after a path, is not what it was before, shifted by each write to its map."""
+    found = []
+    for one in named_paths(theory, rules):
+        if one.path.refused is None:
+            solver = theory.solver_of([*theory.encoding.facts_of_the_instance(), *one.path.conditions])
+            wrong = [m.__name__ for m, differs in _shifts(theory, one.path) if solver.check(differs) != z3.unsat]
+            found += [f"{one.name}: {name}" for name in wrong]
+    return found
+
+
+def _shifts(theory: SmallTheory, path: Path) -> Iterator[tuple[Measure[Any], Any]]:
+    """For every measure that a path changes, that its sum afterwards is not the shifted one."""
+    lift = theory.lift
+    for entry in REGISTER["measure"].values():
+        measure: Any = entry.function
+        if path.state.fields[measure.over].updates:
+            parameters = [theory.encoding.fresh(kind, "p") for kind in lift.parameter_kinds(measure)]
+            before, after = (lift.measure_term(measure, s, parameters) for s in (theory.machine(), path.state))
+            yield measure, after != lift.shifted(measure, path.state, parameters, before)
 
 
 def varied(theory: SmallTheory, one: Named, chance: random.Random, wishes: int = 6) -> Any:

@@ -75,7 +75,7 @@ class SmallTheory(Theory):
             self.encoding.sort(kind)
         self.granted = self.hypotheses
         self.false = z3.BoolVal(False)
-        self.solver = self._solver(self.granted)
+        self.solver = self.solver_of(self.granted)
 
     @property
     def hypotheses(self) -> list[Any]:
@@ -93,7 +93,8 @@ class SmallTheory(Theory):
         return exact
 
     @staticmethod
-    def _solver(granted: list[Any]) -> Any:
+    def solver_of(granted: list[Any]) -> Any:
+        """A solver that knows these."""
         solver = z3.Solver()
         solver.set("smt.relevancy", 0)
         solver.set("timeout", LIMIT_MS)
@@ -109,7 +110,7 @@ class SmallTheory(Theory):
             ways.append(z3.And(*conditions, z3.Not(one.goal)))
         wrong = z3.Or(ways)
         if obligations[0].rule in ("reading", "initial state"):  # asked of all states, not only of allowed ones
-            self.solver = self._solver([*self.encoding.facts_of_the_instance(), *self._exact_sizes()])
+            self.solver = self.solver_of([*self.encoding.facts_of_the_instance(), *self._exact_sizes()])
         model = self.model(wrong)
         return None if model is None else self.decode(self.simplest(model, [wrong], arguments), arguments)
 
