@@ -114,15 +114,15 @@ class Run:
         from .working import start, work
 
         pool = ProcessPoolExecutor(jobs, get_context("spawn"), start, (self.settings,))
+        futures: list[Future[Done]] = []
         try:
-            futures: dict[Future[Done], str] = {pool.submit(work, name): name for name in names}
+            futures += [pool.submit(work, name) for name in names]
             for future in as_completed(futures):
                 yield future.result()
             pool.shutdown()
         except BrokenProcessPool:
-            lost = sorted(futures[one] for one in futures if not one.done() or one.exception() is not None)
-            raise WorkerLost(f"a process ended before its work was done (out of memory?); left: {', '.join(lost)}"
-                             ) from None
+            left = sum(not one.done() or one.exception() is not None for one in futures)
+            raise WorkerLost(f"a process ended before its work was done (no memory?); groups left: {left}") from None
         finally:
             _end(pool)
 

@@ -3,6 +3,7 @@
 import functools
 import importlib.metadata
 import json
+import multiprocessing
 import os
 import re
 import signal
@@ -20,6 +21,7 @@ import z3
 from pagelaw.model.cli import main
 from pagelaw.proofs import checking, groups, memory, solvers, working
 from pagelaw.proofs.obligations import Obligation, Theory
+from pagelaw.proofs.results import Settings
 from pagelaw.spec.language import REGISTER, VM
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import Ready
@@ -317,6 +319,16 @@ def test_help_teaches(capsys: Capture) -> None:
 
 
 # Interrupted.
+
+
+def test_a_process_that_is_killed_is_not_waited_for() -> None:
+    def kill(*told: object) -> None:
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    settings = Settings({"z3": solvers.provenance("z3")}, 10.0)
+    with pytest.raises(checking.WorkerLost, match="groups left: "):
+        checking.Run(settings, memory.Memory(None), 2).check(["lemmas", "merge", "compare", "abandon"], kill)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="interrupts are sent otherwise")
