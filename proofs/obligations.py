@@ -231,7 +231,7 @@ class Theory:
         occurring = functions_in(terms)
         shapes = Machine.shapes()
         keys = {k for function, _ in replaced if function.name() in shapes for k in shapes[function.name()].keys}
-        facts: list[Any] = []
+        facts: list[Any] = list(self.words) if self.encoding.with_word.name() in occurring else []
         for measure in self.measures:
             asked = self.lift.measure_function(measure).name() in occurring
             kinds = self.lift.parameter_kinds(measure)

@@ -168,7 +168,7 @@ def device_writes(s: Machine, transfer: Transfer, word: Word, value: Value) -> N
         case BounceIn(page, mpn, buffer, NothingMoved()):
             s.contents[buffer] = s.contents[buffer].with_word(word, value)
             s.tag[buffer] = DataOf(page.vm)
-            s.transfer[transfer] = BounceIn(page, mpn, buffer, OneWord(word))
+            s.transfer[transfer] = BounceIn(page, mpn, buffer, OneWord(word, value))
         case _:
             refuse(Refused.NO_TRANSFER)
 
@@ -196,13 +196,13 @@ def end_inbound(s: Machine, transfer: Transfer) -> None:
         case BounceIn(_, mpn, buffer, NothingMoved()):
             unpin_own(s, transfer, mpn)
             return_frame(s, buffer)
-        case BounceIn(page, mpn, buffer, OneWord(word)):
+        case BounceIn(page, mpn, buffer, OneWord(word, value)):
             arrived = s.contents[buffer].word(word)
             s.contents[mpn] = s.contents[mpn].with_word(word, arrived)
             s.dirty[page] = True
             unpin_own(s, transfer, mpn)
             return_frame(s, buffer)
-            visible(s, receive, page, word, arrived)
+            visible(s, receive, page, word, value)
         case _:
             refuse(Refused.NO_TRANSFER)
 
@@ -256,6 +256,15 @@ def buffer_read_by_device_is_a_copy(s: Machine, transfer: Transfer) -> bool:
     match s.transfer[transfer]:
         case BounceOut(_, _, buffer, snapshot):
             return s.contents[buffer] == snapshot
+    return True
+
+
+@invariant("ESX-7-02", "ESX-7-05")
+def buffer_written_by_device_holds_what_it_wrote(s: Machine, transfer: Transfer) -> bool:
+    """The word that a device has put into a bounce buffer is there until the transfer ends."""
+    match s.transfer[transfer]:
+        case BounceIn(_, _, buffer, OneWord(word, value)):
+            return s.contents[buffer].word(word) == value
     return True
 
 
@@ -313,6 +322,16 @@ def device_writes_own_page(s: Machine, transfer: Transfer, page: Page) -> bool:
 def copies_are_counted(before: Machine, after: Machine, page: Page) -> bool:
     """The count of copies grows one by one, and starts again when the page has another frame."""
     return after.copies[page] in (before.copies[page], before.copies[page] + 1) or after.pmap[page] != before.pmap[page]
+
+
+@transition("ESX-7-02", "ESX-7-03")
+def a_bounce_is_counted(before: Machine, after: Machine, transfer: Transfer) -> bool:
+    """Every transfer that begins with a bounce buffer counts as a copy of its page."""
+    match after.transfer[transfer]:
+        case BounceIn(page, _, _, _) | BounceOut(page, _, _, _):
+            begun = before.transfer[transfer] == NoTransfer()
+            return not begun or after.copies[page] == before.copies[page] + 1
+    return True
 
 
 @transition("ESX-7-02")

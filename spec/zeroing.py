@@ -7,7 +7,7 @@ that no guest sees what another had in it (ESX-2-10, ESX-2-11).
 from __future__ import annotations
 
 from .frames import is_free, take_frame
-from .language import refuse, require, rule
+from .language import invariant, refuse, require, rule
 from .machine import Machine
 from .refusals import Refused
 from .vocabulary import (
@@ -61,3 +61,12 @@ def install_cleared(s: Machine, page: Page) -> None:
             s.operation[page] = Idle()
         case _:
             refuse(Refused.WRONG_STAGE)
+
+
+# What always holds.
+
+
+@invariant("ESX-2-10", "ESX-2-11")
+def nobodys_data_is_zeros(s: Machine, mpn: MPN) -> bool:
+    """A frame that is marked as nobody's data holds zeros."""
+    return s.tag[mpn] != Nobodys() or s.contents[mpn] == s.zero

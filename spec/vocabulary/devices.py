@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..language import Contents, Sum, Word, variant
+from ..language import Contents, Sum, Value, Word, variant
 from .names import MPN, Page
 
 
@@ -19,9 +19,10 @@ class NothingMoved(Moved):
 
 @variant
 class OneWord(Moved):
-    """This one."""
+    """This one. `value`: what the device wrote there."""
 
     word: Word
+    value: Value
 
 
 class DeviceTransfer(Sum):
