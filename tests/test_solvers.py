@@ -132,7 +132,8 @@ def texts(theory: Theory, group: str) -> list[str]:
 
 @pytest.mark.parametrize("group", [RULE, *(pytest.param(g, marks=pytest.mark.deep) for g in groups() if g != RULE)])
 def test_text_read_back_is_the_same_obligation(theory: Theory, group: str) -> None:
-    writer, checked = Writer(), set()
+    writer = Writer()
+    checked: set[int] = set()
     for one in obligations_of(theory, group):
         back = list(z3.parse_smt2_string(writer.text(one)))
         assert len(back) == len(one.hypotheses) + 1
