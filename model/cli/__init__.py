@@ -16,16 +16,17 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import check
+from . import check, mutants
 from .reading import BadInput
 
-COMMANDS = (check,)
+COMMANDS = (check, mutants)
 
 EPILOG = """\
 examples:
   pagelaw check                    prove every rule; a second run remembers
   pagelaw check --rule merge       one rule
   pagelaw check --help             all that it can do
+  pagelaw mutants                  known faults, which a check must refuse
 """
 
 

@@ -55,8 +55,8 @@ def add(commands: Any) -> None:
                         help="who has to prove it (default: z3)")
     parser.add_argument("--jobs", metavar="N", type=reading.whole,
                         help="processes at work (default: as many as there are processors)")
-    parser.add_argument("--time-limit", metavar="SECONDS", type=reading.seconds, default=10.0,
-                        help="for each obligation and solver (default: 10)")
+    parser.add_argument("--time-limit", metavar="SECONDS", type=reading.seconds, default=None,
+                        help="for each obligation and solver (default: 10; with --mutant 3, as proofs take far less)")
     parser.add_argument("--fresh", action="store_true", help="prove again what is remembered")
     parser.add_argument("--memory", metavar="DIR", default=None, help="where proofs are remembered (default: .pagelaw)")
     parser.add_argument("--json", metavar="FILE", help="write all results there")
@@ -122,7 +122,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         _known_property(name)
     provenance("z3")  # builds the terms, whoever solves
     return Settings(
-        {solver: provenance(solver) for solver in CHOICES[arguments.solver]}, arguments.time_limit,
+        {solver: provenance(solver) for solver in CHOICES[arguments.solver]},
+        arguments.time_limit or (10.0 if arguments.mutant is None else 3.0),
         frozenset(arguments.property), arguments.mutant, reading.folder("--smt2", arguments.smt2),
     )
 

@@ -1,0 +1,44 @@
+"""README says what the specification says."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import pagelaw.spec  # noqa: F401  (fills the register)
+from pagelaw.proofs import mutants
+from pagelaw.spec.language import REGISTER
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+ROW = re.compile(
+    r"^\| (?P<sentence>.+) \| \[`(?P<name>\w+)`\]\((?P<file>[\w/.]+)\) \| (?P<kind>\w+) \| (?P<mutant>.*) \|$", re.M
+)
+ROWS = [row.groupdict() for row in ROW.finditer(README)]
+
+
+def test_table_of_properties_is_there() -> None:
+    """The table is found at all."""
+    assert len(ROWS) > 20
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])
+def test_row_of_the_table_is_true(row: dict[str, str]) -> None:
+    """The sentence is the docstring of the function it links to; the fault named is one of the gallery."""
+    assert (ROOT / row["file"]).exists()
+    if row["kind"] in REGISTER and row["kind"] != "operation":
+        entry = REGISTER[row["kind"]][row["name"]]
+        assert entry.sentence == row["sentence"]
+        assert entry.function.__module__.rsplit(".", 1)[-1] == Path(row["file"]).stem
+    if row["mutant"]:
+        assert row["mutant"].strip("`") in mutants.names()
+
+
+def test_rule_shown_is_the_rule() -> None:
+    """The rule printed in README is the text of the rule."""
+    shown = re.search(r"```python\n(.+?)```", README, re.S)
+    assert shown is not None
+    assert shown[1] == inspect.getsource(REGISTER["rule"]["compare"].function)
