@@ -81,7 +81,8 @@ def test_a_run_is_printed_from_the_initial_state_to_its_path(sample: Reaching) -
     lines = run.text().rstrip().splitlines()
     assert lines[0] == run.path
     assert lines[1].startswith("  on a machine of Sizes(")
-    assert lines[2].startswith("    1  server   power vm on")
+    assert next(line for line in lines[2:] if line[4] != " ").startswith("    1  server   power vm on")
+    assert max(map(len, lines[1:])) <= 110
     assert "check pins" in lines[-1]
     assert sum(line[:5].strip().isdigit() for line in lines) == len(run.steps) - 1
     assert any("-- refused: a device transfer holds the frame" in line for line in lines)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import count
 from math import inf
@@ -29,7 +30,7 @@ from .actors import Actors
 from .beside import parameter_sorts
 from .choosing import Proposal, Rule
 from .paths import Recorder
-from .printing import PrintedRun
+from .printing import WIDTH, PrintedRun
 from .scheduler import TURNS, Scheduler
 from .setup import Sizes, machine
 
@@ -91,7 +92,8 @@ class Run:
             except Blocked:
                 continue  # the last step may be a refusal: it is printed as one
         sizes = ", ".join(f"{name}={value}" for name, value in own.items())
-        return f"{self.path}\n  on a machine of Sizes({sizes})\n{printed.text()}\n"
+        told = textwrap.wrap(f"  on a machine of Sizes({sizes})", WIDTH, subsequent_indent=" " * 6)
+        return "\n".join([self.path, *told, printed.text(), ""])
 
 
 class Replay:
@@ -165,7 +167,7 @@ class Reaching:
         return [path for path in self.runs if path not in set(self.expected)]
 
     def search(self, seed: int, seconds: float = inf, rounds: int | None = None) -> None:
-        """Random runs on each machine in turn, until nothing is missing or the processor time or the rounds are over."""
+        """Random runs on each machine in turn, until nothing is missing or the time (of the processor) is over."""
         started = process_time()
         for number in count() if rounds is None else range(rounds):
             for sizes in MACHINES:
