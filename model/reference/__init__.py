@@ -6,4 +6,5 @@
 - `scheduler`: seeded random interleavings of steps, proposed by the actors of `actors`, `server` and `choosing`.
 - `printing`: states and runs to be read.
 - `random_runs`: checked random runs, and what led to a violation.
+- `reaching`: a run from the initial state to every path of every rule; `paths` tells one path from another.
 """
