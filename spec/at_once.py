@@ -64,7 +64,7 @@ from .zeroing import clear, install_cleared, touch
 LEFT_OUT = (
     "shadow", "tlb", "owed", "device_entry", "device_owed", "generation", "dirty", "attempted",
 )
-"""Fields that the paper's telling leaves to the steps: translations and what is kept for their sake."""
+"""Not compared: translations, what is kept for them, and whether a page is dirty or was tried before a page-out."""
 
 
 def all_flush(s: Machine, page: Page) -> None:
@@ -140,7 +140,7 @@ def mark_in_steps(s: Machine, page: Page, other: Page) -> None:
 
 @at_once(mark_in_steps, "ESX-4.2-14", "ESX-4.2-15")
 def make_shared(s: Machine, page: Page, other: Page) -> None:
-    """The page that left a matching hint becomes a shared frame, for the scanned page to be compared with."""
+    """Half of a match with a hint: the hinted page becomes a shared frame of one user. The other half is `share`."""
     match s.pmap[other]:
         case Mapped(mpn):
             domain, key = s.domain[other.vm], key_of(s, other)

@@ -77,16 +77,16 @@ def reset_driver(s: Machine, vm: VM) -> None:
 def reset_guest(s: Machine, vm: VM) -> None:
     """The guest is reset, at any moment: its old driver is gone, with everything it had said."""
     require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)
-    s.driver[vm] = MustReset()
+    burst(s, vm)
     visible(s, withdraw_offers, vm)
 
 
 # Inflating.
 
 
-@rule("ESX-3.2-04", "ESX-3.2-05", "ESX-3.2-06", "ESX-3.2-07", "R-04", "R-05", "R-12")
+@rule("ESX-3.2-02", "ESX-3.2-04", "ESX-3.2-05", "ESX-3.2-06", "ESX-3.2-07", "R-04", "R-05", "R-12")
 def inflate(s: Machine, page: Page) -> None:
-    """The driver tells the server a page it has allocated. One without a frame is in the balloon at once."""
+    """The driver tells a page that it says it has allocated. One without a frame is in the balloon at once."""
     require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
     require(s.driver[page.vm] == Ready(), Refused.NO_DRIVER)
     require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
@@ -121,6 +121,7 @@ def release_to_balloon(s: Machine, page: Page) -> None:
     require(s.operation[page] == Unmapped(ForBalloon()), Refused.WRONG_STAGE)
     require(s.kept[page] == NothingKept(), Refused.KEPT_SLOT)
     require(s.driver[page.vm] == Ready(), Refused.NO_DRIVER)
+    require(s.balloon_size[page.vm] < s.balloon_target[page.vm], Refused.TARGET_REACHED)
     require(s.resident[page.vm] > s.minimum[page.vm], Refused.AT_MINIMUM)
     match s.pmap[page]:
         case Mapped(mpn):
@@ -137,8 +138,13 @@ def touch_page_on_its_way(s: Machine, page: Page) -> None:
     require(is_going_to_balloon(s, page), Refused.WRONG_STAGE)
     require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
     s.operation[page] = Idle()
-    s.driver[page.vm] = MustReset()
+    burst(s, page.vm)
     visible(s, withdraw_offers, page.vm)
+
+
+def burst(s: Machine, vm: VM) -> None:
+    """The balloon is popped: the driver, if there is one, must be reset; one that starts later is reset anyhow."""
+    s.driver[vm] = pick(s.driver[vm] == NoDriver(), NoDriver(), MustReset())
 
 
 @rule("ESX-3.2-05", "R-07", "R-12")
@@ -176,7 +182,7 @@ def pop(s: Machine, page: Page) -> None:
     require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
     require(s.pmap[page] == Ballooned(), Refused.NOT_BALLOONED)
     clear_annotation(s, page)
-    s.driver[page.vm] = MustReset()
+    burst(s, page.vm)
     visible(s, withdraw_offers, page.vm)
 
 
@@ -215,7 +221,7 @@ def nothing_happens_to_a_ballooned_page(s: Machine, page: Page) -> bool:
     return s.pmap[page] != Ballooned() or s.operation[page] == Idle()
 
 
-@invariant("R-09", "ESX-3.2-16")
+@invariant("R-09")
 def targets_are_levels(s: Machine, vm: VM) -> bool:
     """The levels asked for lie between nothing and the size of the VM."""
     return 0 <= s.balloon_target[vm] <= s.maximum[vm] and 0 <= s.swap_target[vm] <= s.maximum[vm]
@@ -226,11 +232,11 @@ def targets_are_levels(s: Machine, vm: VM) -> bool:
 
 @transition("ESX-3.2-05", "R-09", "R-12")
 def balloon_grows_only_if_asked(before: Machine, after: Machine, page: Page) -> bool:
-    """A page is taken for the balloon only from a running VM with a driver that is ready and below its target."""
+    """A page is offered, and taken, only from a running VM with a driver that is ready and below its target."""
     offered = is_going_to_balloon(after, page) and not is_going_to_balloon(before, page)
-    at_once = after.pmap[page] == Ballooned() and before.pmap[page] != Ballooned() and before.operation[page] == Idle()
+    taken = after.pmap[page] == Ballooned() and before.pmap[page] != Ballooned()
     ready = before.driver[page.vm] == Ready() and before.life[page.vm] == Running()
-    return not (offered or at_once) or (ready and before.balloon_size[page.vm] < before.balloon_target[page.vm])
+    return not (offered or taken) or (ready and before.balloon_size[page.vm] < before.balloon_target[page.vm])
 
 
 @transition("ESX-3.2-11", "R-07")
@@ -240,12 +246,11 @@ def driver_is_ready_only_with_an_empty_balloon(before: Machine, after: Machine, 
     return not becomes or (before.driver[vm] == MustReset() and before.balloon_size[vm] == 0)
 
 
-@transition("ESX-3.2-11", "R-07")
-def nothing_leaves_a_popped_balloon_but_by_reset(before: Machine, after: Machine, page: Page) -> bool:
-    """An annotation goes when the guest takes the page out or touches it, in a reset, or as its VM dies."""
-    goes = before.pmap[page] == Ballooned() and after.pmap[page] != Ballooned()
-    return not goes or before.life[page.vm] != Running() or before.driver[page.vm] != NoDriver() \
-        or after.driver[page.vm] == MustReset()
+@transition("ESX-3.2-11", "ESX-3.2-15")
+def a_driver_begins_by_a_reset(before: Machine, after: Machine, vm: VM) -> bool:
+    """Where there was no driver, one is there only by starting, and then must be reset first."""
+    begins = before.driver[vm] == NoDriver() and after.driver[vm] != NoDriver()
+    return not begins or (after.driver[vm] == MustReset() and after.balloon_size[vm] == before.balloon_size[vm])
 
 
 @transition("ESX-6.1-01", "R-12")

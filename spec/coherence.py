@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .language import VM, Contents, invariant, represents, theorem, view
 from .machine import Machine
-from .translation import is_dirty, may_cache, may_still_cache
+from .translation import awaits_touch, is_dirty, may_cache, may_still_cache
 from .vocabulary import (
     MPN,
     VCPU,
@@ -184,7 +184,7 @@ def sampled_page_is_not_in_shadow(s: Machine, virtual: VPage) -> bool:
     """A sampled page has no shadow entry, which would hide a touch."""
     match s.shadow[virtual]:
         case Cached(page, _, _, _, _):
-            return not s.sampled[page]
+            return not awaits_touch(s, page)
     return True
 
 
@@ -193,14 +193,14 @@ def sampled_page_is_not_in_tlb(s: Machine, cpu: VCPU, virtual: VPage) -> bool:
     """Nor has it a TLB entry, save where a flush is owed."""
     match s.tlb[cpu, virtual]:
         case Cached(page, _, _, _, _):
-            return not s.sampled[page] or s.owed[cpu, page]
+            return not awaits_touch(s, page) or s.owed[cpu, page]
     return True
 
 
 @invariant("ESX-5.3-05", "R-34")
 def sampled_page_has_no_device_entry(s: Machine, page: Page) -> bool:
     """Nor has it a device translation."""
-    return not s.sampled[page] or not isinstance(s.device_entry[page], DeviceCached) or s.device_owed[page]
+    return not awaits_touch(s, page) or not isinstance(s.device_entry[page], DeviceCached) or s.device_owed[page]
 
 
 @invariant("R-10")

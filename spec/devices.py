@@ -320,7 +320,7 @@ def device_writes_own_page(s: Machine, transfer: Transfer, page: Page) -> bool:
 
 @transition("ESX-7-04", "R-45")
 def copies_are_counted(before: Machine, after: Machine, page: Page) -> bool:
-    """The count of copies grows one by one, and starts again when the page has another frame."""
+    """The count of copies grows one by one, and starts again only as the page gets another frame."""
     return after.copies[page] in (before.copies[page], before.copies[page] + 1) or after.pmap[page] != before.pmap[page]
 
 
@@ -336,10 +336,8 @@ def a_bounce_is_counted(before: Machine, after: Machine, transfer: Transfer) -> 
 
 @transition("ESX-7-02")
 def transfers_begin_for_running_vms(before: Machine, after: Machine, transfer: Transfer) -> bool:
-    """A transfer begins only for a running VM, and one that is under way is not lost by another's beginning."""
+    """A transfer begins only for a running VM."""
     match after.transfer[transfer]:
         case UnderWay(page, _):
-            if before.transfer[transfer] == NoTransfer():
-                return before.life[page.vm] == Running()
-            return isinstance(before.transfer[transfer], UnderWay)
+            return before.transfer[transfer] != NoTransfer() or before.life[page.vm] == Running()
     return True

@@ -65,7 +65,7 @@ def set_reference_count(s: Machine, mpn: MPN, count: int) -> None:
     s.overflow[mpn] = pick(count < s.count_top, 0, count)
 
 
-@choice(Grade.PAPER_SILENT, "ESX-2-09")
+@choice(Grade.PAPER_SILENT, "ESX-2-09", "ESX-6.2-08")
 def is_free(s: Machine, mpn: MPN) -> bool:
     """Any free frame may be taken."""
     return s.frame[mpn] == Free()
@@ -263,7 +263,10 @@ def sizes_are_numbers_of_things(s: Machine) -> bool:
 
 @invariant("ESX-4.3-08", "ESX-4.3-11", "R-21", "R-23")
 def count_is_number_of_users(s: Machine, mpn: MPN) -> bool:
-    """A frame's reference count is the number of pages mapped to it, operations holding it and transfers on it."""
+    """A frame's reference count is the number of pages mapped to it, operations holding it and transfers on it.
+
+    More than the paper counts: so that a frame in use by either is never freed.
+    """
     users = pages_mapped_to(s, mpn) + operations_holding(s, mpn) + transfers_on(s, mpn)
     return reference_count(s, mpn) == users
 

@@ -34,12 +34,14 @@ from .vocabulary import (
     NoEntry,
     NoFill,
     NoHint,
+    NotDrawn,
     NothingKept,
     NotPresent,
     NoTransfer,
     Off,
     Operation,
     Page,
+    Sample,
     ShortKey,
     Slot,
     TableEntry,
@@ -87,7 +89,7 @@ class Machine(State):
     keep_slot: bool = given()
     """R-10: whether a slot is kept after page-in while the page is clean."""
     swap_shared: bool = given()
-    """R-11: whether a page in a shared frame may be paged out."""
+    """R-11: whether a page in a shared frame may be paged out while its VM has pages of its own."""
     take_over: bool = given()
     """R-22: whether the last sharer's write takes the frame over in place."""
     displace: bool = given()
@@ -102,15 +104,15 @@ class Machine(State):
     generation: Map[Page, int] = starts_as(0)
     """How often its translations were revoked."""
     dirty: Map[Page, bool] = starts_as(True)
-    """Whether it was written since it was read in; dirty bits of live shadow entries not yet gathered."""
+    """Whether it may have been written since it was read in; bits in live shadow entries come on top."""
     kept: Map[Page, Kept] = starts_as(NothingKept())
     """The slot that still has a copy of it (R-10)."""
     hint: Map[Page, Hint] = starts_as(NoHint())
     """Its hint frame."""
     attempted: Map[Page, bool] = starts_as(False)
-    """Whether an attempt to share it found nothing since it was last picked for paging (ESX-4.3-20)."""
-    sampled: Map[Page, bool] = starts_as(False)
-    """Whether it is in the sample and untouched since (ESX-5.3-05)."""
+    """Whether, with the frame it has, an attempt to share it before a page-out found nothing (ESX-4.3-20, R-13)."""
+    sampled: Map[Page, Sample] = starts_as(NotDrawn())
+    """Whether it is in the sample, and was touched since (ESX-5.3-04, ESX-5.3-06)."""
     copies: Map[Page, int] = starts_as(0)
     """How often I/O on it went through a bounce buffer since it was last copied to another frame (ESX-7-03)."""
 
@@ -188,7 +190,7 @@ class Machine(State):
     resident: Map[VM, int] = starts_as(0)
     """Pages that have a frame: P (R-25)."""
     touched: Map[VM, int] = starts_as(0)
-    """Sampled pages touched in this period: t (ESX-5.3-06)."""
+    """Pages of the sample that were touched: t (ESX-5.3-06)."""
     overhead_held: Map[VM, int] = starts_as(0)
     """Overhead frames it has."""
     reserved_memory: int = starts_as(0)

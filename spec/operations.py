@@ -39,6 +39,7 @@ from .vocabulary import (
     Same,
     Shared,
     Sharing,
+    SlotHeld,
     Still,
     Swapped,
     Unmapped,
@@ -67,7 +68,7 @@ def finish_unmapping(s: Machine, page: Page) -> None:
 
 @rule("ESX-2-06", "R-03", "ESX-4.2-07")
 def leave_old_frame(s: Machine, page: Page) -> None:
-    """All flushes are done: the frame that the page had before is let go, and the page may be written again."""
+    """All flushes are done: the frame that the page had before is let go, and the operation is over."""
     match s.operation[page]:
         case Leaving(old):
             require(flushed(s, page), Refused.FLUSH_PENDING)
@@ -77,18 +78,19 @@ def leave_old_frame(s: Machine, page: Page) -> None:
             refuse(Refused.WRONG_STAGE)
 
 
-@rule("R-02")
+@rule("R-03", "ESX-3.3-04")
 def abandon(s: Machine, page: Page) -> None:
     """An operation gives up, from any stage before its effect; what it holds goes back.
 
-    An offer to the balloon is not withdrawn by the server alone: see the balloon chapter.
+    A disk transfer under way is not stopped: it ends by being finished or by
+    failing (see `paging`). How an offer to the balloon is declined: see `balloon`.
     """
     match s.operation[page]:
-        case Bringing(new) | Copying(new):
+        case Clearing(new) | Cleared(new) | ReadIn(new) | Copying(new):
             return_frame(s, new)
         case Sharing(target):
             drop_reference(s, target)
-        case PagingOut(slot):
+        case SlotHeld(slot) | Written(slot):
             drop_slot(s, slot)
         case GivingUp(why):
             require(why != ForBalloon(), Refused.WRONG_STAGE)

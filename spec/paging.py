@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .balloon import pages_ballooned
 from .frames import drop_kept_slot, drop_slot, is_free, let_go, return_frame, take_frame, take_slot
-from .language import VM, Contents, Grade, choice, invariant, measure, pick, refuse, require, rule, transition
+from .language import VM, Contents, Grade, choice, invariant, measure, pick, refuse, require, rule, transition, view
 from .machine import Machine
 from .operations import frame_is_private
 from .refusals import Refused
@@ -56,8 +56,15 @@ def set_swap_target(s: Machine, vm: VM, pages: int) -> None:
 
 @choice(Grade.PAPER_PERMITS, "ESX-3.3-06", "R-11")
 def may_be_victim(s: Machine, page: Page) -> bool:
-    """Any page with a frame of its own may be picked; one in a shared frame only under swap_shared."""
-    return isinstance(s.pmap[page], Mapped) and (frame_is_private(s, page) or s.swap_shared)
+    """Any page with a frame of its own; one in a shared frame only if there are none, or under swap_shared."""
+    own = s.each(Page, page.vm).some(lambda other: frame_is_private(s, other))
+    return isinstance(s.pmap[page], Mapped) and (frame_is_private(s, page) or s.swap_shared or not own)
+
+
+@view
+def may_lose_a_page(s: Machine, vm: VM) -> bool:
+    """Whether a VM holds more than its minimum (R-12) and has not reached its swap target."""
+    return s.resident[vm] > s.minimum[vm] and s.swapped[vm] < s.swap_target[vm]
 
 
 @rule("ESX-3.3-02", "ESX-3.3-03", "ESX-3.3-06", "ESX-4.3-20", "R-12", "R-13")
@@ -66,8 +73,7 @@ def pick_for_paging(s: Machine, page: Page) -> None:
     require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
     require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
     require(may_be_victim(s, page), Refused.NOT_PRIVATE)
-    require(s.swapped[page.vm] < s.swap_target[page.vm], Refused.TARGET_REACHED)
-    require(s.resident[page.vm] > s.minimum[page.vm], Refused.AT_MINIMUM)
+    require(may_lose_a_page(s, page.vm), Refused.NO_PAGE_TO_TAKE)
     require(s.attempted[page] or not frame_is_private(s, page), Refused.TRY_SHARING_FIRST)
     s.attempted[page] = False
     s.operation[page] = Unmapping(ForPaging())
@@ -82,7 +88,7 @@ def slot_is_free(s: Machine, slot: Slot) -> bool:
 
 @rule("ESX-3.3-04", "ESX-3.3-05")
 def reserve_slot(s: Machine, page: Page, slot: Slot) -> None:
-    """A slot is set aside for the page; an older copy that it kept is out of date or not wanted, and goes first."""
+    """A slot is set aside for the page; an older copy that it kept must have been forgotten first."""
     require(s.operation[page] == Unmapped(ForPaging()), Refused.WRONG_STAGE)
     require(s.kept[page] == NothingKept(), Refused.KEPT_SLOT)
     require(slot_is_free(s, slot), Refused.NO_FREE_SLOT)
@@ -116,7 +122,7 @@ def finish_write(s: Machine, page: Page) -> None:
 
 @rule("ESX-3.3-04")
 def fail_write(s: Machine, page: Page) -> None:
-    """The disk write failed: the slot goes back, the page is as it was before."""
+    """The disk write failed: the slot goes back; the page is still unmapped, to be tried again or abandoned."""
     match s.operation[page]:
         case Writing(slot):
             drop_slot(s, slot)
@@ -128,7 +134,7 @@ def fail_write(s: Machine, page: Page) -> None:
 @rule("ESX-3.3-02", "R-11", "R-12", "D-03")
 def commit_page_out(s: Machine, page: Page) -> None:
     """The slot becomes the page's authority, and its frame is let go. A shared frame remembers its copy."""
-    require(s.resident[page.vm] > s.minimum[page.vm], Refused.AT_MINIMUM)
+    require(may_lose_a_page(s, page.vm), Refused.NO_PAGE_TO_TAKE)
     match s.operation[page]:
         case Written(slot):
             match s.pmap[page]:
@@ -145,7 +151,7 @@ def commit_page_out(s: Machine, page: Page) -> None:
 def page_out_clean(s: Machine, page: Page) -> None:
     """A page that is still clean leaves without a write: the copy it kept becomes its authority."""
     require(s.operation[page] == Unmapped(ForPaging()), Refused.WRONG_STAGE)
-    require(s.resident[page.vm] > s.minimum[page.vm], Refused.AT_MINIMUM)
+    require(may_lose_a_page(s, page.vm), Refused.NO_PAGE_TO_TAKE)
     require(not s.dirty[page], Refused.NO_KEPT_SLOT)
     match s.kept[page]:
         case KeptSlot(slot):
@@ -161,7 +167,7 @@ def page_out_clean(s: Machine, page: Page) -> None:
 def page_out_to_copy(s: Machine, page: Page) -> None:
     """A page in a shared frame that has a copy in the swap area leaves for that slot, which counts it."""
     require(s.operation[page] == Unmapped(ForPaging()), Refused.WRONG_STAGE)
-    require(s.resident[page.vm] > s.minimum[page.vm], Refused.AT_MINIMUM)
+    require(may_lose_a_page(s, page.vm), Refused.NO_PAGE_TO_TAKE)
     match s.pmap[page]:
         case Mapped(mpn):
             match s.frame_slot[mpn]:
@@ -184,9 +190,20 @@ def leave_for_slot(s: Machine, page: Page, mpn: MPN, slot: Slot) -> None:
 
 @rule("R-10")
 def forget_kept_slot(s: Machine, page: Page) -> None:
-    """The older copy of a resident page is dropped: the page was written, or slots are scarce."""
+    """The older copy of a resident page is dropped, at any time: it is only a copy."""
     require(s.kept[page] != NothingKept(), Refused.NO_KEPT_SLOT)
     drop_kept_slot(s, page)
+
+
+@rule("R-11")
+def forget_copy_of_shared_frame(s: Machine, mpn: MPN) -> None:
+    """So is the copy of a shared frame."""
+    match s.frame_slot[mpn]:
+        case KeptSlot(slot):
+            s.frame_slot[mpn] = NothingKept()
+            drop_slot(s, slot)
+        case _:
+            refuse(Refused.NO_KEPT_SLOT)
 
 
 # In.
@@ -240,6 +257,7 @@ def install_page_in(s: Machine, page: Page) -> None:
                     s.operation[page] = Idle()
                     s.resident[page.vm] += 1
                     s.swapped[page.vm] -= 1
+                    s.attempted[page] = False
                     s.dirty[page] = not s.keep_slot
                     if s.keep_slot:
                         s.kept[page] = KeptSlot(slot)
@@ -283,14 +301,14 @@ def pages_of_a_vm_add_up(s: Machine, vm: VM) -> bool:
     return somewhere + pages_untouched(s, vm) == s.maximum[vm]
 
 
-@invariant("D-03", "ESX-6.2-07")
-def swap_reservation_suffices(s: Machine, vm: VM) -> bool:
+@invariant("D-03")
+def swapped_within_reservation(s: Machine, vm: VM) -> bool:
     """No VM has more pages in the swap area than it has reserved, as none is paged below its minimum."""
     return s.swapped[vm] <= s.maximum[vm] - s.minimum[vm]
 
 
 @invariant("R-10", "R-05")
-def slots_in_use_have_users(s: Machine, slot: Slot) -> bool:
+def slot_count_is_not_negative(s: Machine, slot: Slot) -> bool:
     """A slot's count is never negative."""
     return s.slot_count[slot] >= 0
 

@@ -120,9 +120,9 @@ def return_overhead_frame(s: Machine, vm: VM, mpn: MPN) -> None:
     s.overhead_held[vm] -= 1
 
 
-@rule("R-44", "ESX-6.2-08")
+@rule("R-44")
 def finish_power_off(s: Machine, vm: VM) -> None:
-    """Nothing of the VM is left: it is off, and exactly what it had reserved is unreserved."""
+    """The VM holds nothing any more: it is off, and exactly what it had reserved is unreserved."""
     require(s.life[vm] == Dying(), Refused.VM_NOT_DYING)
     require(s.each(Page, vm).every(lambda page: is_gone(s, page)), Refused.VM_NOT_EMPTY)
     require(s.each(Transfer).every(lambda t: not is_of_vm(s.transfer[t], vm)), Refused.VM_NOT_EMPTY)

@@ -12,10 +12,10 @@ from .devices import end_inbound, end_outbound
 from .language import enabled, theorem, view
 from .machine import Machine
 from .operations import abandon, finish_unmapping, leave_old_frame
-from .paging import fail_write, finish_read, finish_write, install_page_in
+from .paging import fail_read, fail_write, finish_read, finish_write, install_page_in, start_write
 from .power import reap
 from .remapping import finish_protecting_move
-from .sharing import await_flushes, check_pins, compare, copy, install_copy, merge
+from .sharing import await_flushes, check_pins, compare, copy, install_copy, merge, protect
 from .translation import flush, flush_devices, flushed
 from .vocabulary import (
     VCPU,
@@ -27,11 +27,13 @@ from .vocabulary import (
     Copied,
     Dying,
     ForBalloon,
+    Found,
     GivingUp,
     Idle,
     Inbound,
     Leaving,
     Mapped,
+    Marking,
     Moving,
     Outbound,
     Page,
@@ -40,18 +42,21 @@ from .vocabulary import (
     ReadIn,
     Reading,
     Same,
+    SlotHeld,
     Still,
     Transfer,
+    Unmapped,
     Unmapping,
     Untouched,
     Writing,
+    Written,
 )
 from .zeroing import clear, install_cleared
 
 
 @theorem("R-02", "ESX-3.2-09")
 def every_operation_can_be_ended(s: Machine, page: Page) -> bool:
-    """The server can end every operation by itself: undo it, or, past its effect, finish it once all have flushed."""
+    """Every operation can be ended: undone, with its disk transfer, or, past its effect, once all have flushed."""
     match s.operation[page]:
         case Idle():
             return True
@@ -60,6 +65,10 @@ def every_operation_can_be_ended(s: Machine, page: Page) -> bool:
         case GivingUp(why):
             if why == ForBalloon():
                 return enabled(decline_offer, s, page)
+        case Reading():
+            return enabled(fail_read, s, page) and enabled(finish_read, s, page)
+        case Writing():
+            return enabled(fail_write, s, page) and enabled(finish_write, s, page)
     return enabled(abandon, s, page)
 
 
@@ -92,7 +101,7 @@ def nothing_to_wait_for(s: Machine, page: Page) -> bool:
 
 @theorem("R-24", "ESX-2-09", "ESX-3.3-04", "ESX-4.2-07", "ESX-7-04")
 def every_wait_ends(s: Machine, page: Page) -> bool:
-    """With nothing left to wait for, the next step of the operation is enabled."""
+    """With nothing left to wait for, the next step is enabled, if it needs no free slot, key or page above min."""
     if not nothing_to_wait_for(s, page):
         return True
     match s.operation[page]:
@@ -104,6 +113,8 @@ def every_wait_ends(s: Machine, page: Page) -> bool:
             return enabled(finish_read, s, page)
         case ReadIn():
             return enabled(install_page_in, s, page)
+        case Found():
+            return enabled(protect, s, page)
         case Protecting():
             return enabled(await_flushes, s, page)
         case Quiet():
@@ -122,9 +133,13 @@ def every_wait_ends(s: Machine, page: Page) -> bool:
             return enabled(leave_old_frame, s, page)
         case Unmapping():
             return enabled(finish_unmapping, s, page)
+        case SlotHeld():
+            return enabled(start_write, s, page, s.zero)
         case Writing():
-            return enabled(finish_write, s, page) and enabled(fail_write, s, page)
-    return True
+            return enabled(finish_write, s, page)
+        case Idle() | Marking() | Unmapped() | Written():
+            return True
+    return False
 
 
 @theorem("R-44")

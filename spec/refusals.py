@@ -37,6 +37,7 @@ class Refused(Enum):
     NO_FREE_FRAME = "the frame named is not free"
     NOT_LOW = "the frame is not in low memory"
     NOT_HIGH = "the frame is in low memory"
+    SAME_ZONE = "the page is in that part of memory already"
     LOW_FRAME_FREE = "a low frame is free, so no page need make room"
     NOT_HOT = "the page has not been copied often enough"
     NO_FREE_SLOT = "the slot named is in use"
@@ -45,11 +46,12 @@ class Refused(Enum):
     NOT_IN_USE_BY_READING = "the reading in force does not have this step"
 
     NO_DRIVER = "no balloon driver is ready in the guest"
-    DRIVER_PRESENT = "a balloon driver is there already"
+    DRIVER_PRESENT = "a balloon driver is there already, or will be reset when it speaks"
     NO_RESET_PENDING = "the balloon driver's state need not be reset"
     BALLOON_NOT_EMPTY = "pages are still annotated or on their way into the balloon"
     TARGET_REACHED = "the target level is reached"
     NOT_A_LEVEL = "the level asked for is not between 0 and the size of the VM"
+    NO_PAGE_TO_TAKE = "the VM holds no more than its minimum, or its swap target is reached"
     AT_MINIMUM = "the VM holds no more than its guaranteed minimum"
     TRY_SHARING_FIRST = "no attempt to share the page was made yet"
 

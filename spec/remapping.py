@@ -31,6 +31,21 @@ def is_hot(s: Machine, page: Page) -> bool:
     return s.copies[page] > s.remap_after
 
 
+@view
+def is_in_low(s: Machine, page: Page) -> bool:
+    """Whether a page's frame is in low memory."""
+    match s.pmap[page]:
+        case Mapped(mpn):
+            return s.low[mpn]
+    return False
+
+
+@view
+def no_low_frame_is_free(s: Machine) -> bool:
+    """Whether every low frame is in use."""
+    return s.each(MPN).every(lambda mpn: s.frame[mpn] != Free() or not s.low[mpn])
+
+
 @rule("ESX-2-08", "ESX-7-04", "R-46", "R-48")
 def move_to_low(s: Machine, page: Page, new: MPN) -> None:
     """A hot page in a high frame of its own is to move to a free low frame."""
@@ -40,11 +55,11 @@ def move_to_low(s: Machine, page: Page, new: MPN) -> None:
 
 
 @rule("ESX-7-06", "R-47")
-def move_to_high(s: Machine, page: Page, new: MPN) -> None:
-    """No low frame is free: some page in low memory makes room."""
+def move_to_high(s: Machine, page: Page, hot: Page, new: MPN) -> None:
+    """No low frame is free for a hot page: some other page in low memory makes room."""
     require(s.displace, Refused.NOT_IN_USE_BY_READING)
-    no_low_frame = s.each(MPN).every(lambda mpn: s.frame[mpn] != Free() or not s.low[mpn])
-    require(no_low_frame, Refused.LOW_FRAME_FREE)
+    require(is_hot(s, hot) and not is_in_low(s, hot), Refused.NOT_HOT)
+    require(no_low_frame_is_free(s), Refused.LOW_FRAME_FREE)
     require(not s.low[new], Refused.NOT_HIGH)
     start_move(s, page, new, to_low=False)
 
@@ -57,7 +72,7 @@ def start_move(s: Machine, page: Page, new: MPN, to_low: bool) -> None:
     match s.pmap[page]:
         case Mapped(mpn):
             require(s.frame[mpn] == Private(page), Refused.NOT_PRIVATE)
-            require(s.low[mpn] != to_low, Refused.NOT_HIGH)
+            require(s.low[mpn] != to_low, Refused.SAME_ZONE)
             take_frame(s, new, InTransit(page))
             s.operation[page] = Moving(new)
             revoke(s, page)
@@ -89,14 +104,5 @@ def moved_only_with_a_reason(before: Machine, after: Machine, page: Page) -> boo
             if before.operation[page] == Idle():
                 down = is_hot(before, page) and before.low[new] and not is_in_low(before, page)
                 up = before.displace and not before.low[new] and is_in_low(before, page)
-                return down or up
+                return down or (up and no_low_frame_is_free(before))
     return True
-
-
-@view
-def is_in_low(s: Machine, page: Page) -> bool:
-    """Whether a page's frame is in low memory."""
-    match s.pmap[page]:
-        case Mapped(mpn):
-            return s.low[mpn]
-    return False

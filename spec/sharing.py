@@ -86,16 +86,24 @@ def scan_finds_shared_frame(s: Machine, page: Page) -> None:
             refuse(Refused.NO_MATCH)
 
 
+@view
+def is_match(s: Machine, page: Page, other: Page) -> bool:
+    """Whether the other page's hint has the key, and it still hashes to it: in full, not only in the part stored."""
+    domain, key = s.domain[page.vm], key_of(s, page)
+    return page != other and has_hint(s, other, key, domain) and may_be_scanned(s, other) and key_of(s, other) == key
+
+
 @rule("ESX-4.2-12", "ESX-4.2-14", "ESX-4.2-15", "ESX-4.3-06", "R-15", "R-17", "R-20")
 def scan_finds_hint(s: Machine, page: Page, other: Page) -> None:
-    """Another page's hint agrees, and it still hashes to the same: it is to become a shared frame."""
+    """Another page's hint agrees, and it still hashes to the same key: it is to become a shared frame.
+
+    Nobody has compared the two yet. Once the other page's frame is listed as
+    shared, this page is scanned again, and compared with it.
+    """
     require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
     require(page != other, Refused.SAME_PAGE)
-    domain, key = s.domain[page.vm], key_of(s, page)
-    require(s.table[domain, key] == NoEntry(), Refused.MATCH_FIRST)
-    require(has_hint(s, other, key, domain), Refused.NOT_A_HINT)
-    require(may_be_scanned(s, other) and s.short[key_of(s, other)] == s.short[key], Refused.NOT_A_HINT)
-    s.hint[other] = NoHint()
+    require(s.table[s.domain[page.vm], key_of(s, page)] == NoEntry(), Refused.MATCH_FIRST)
+    require(is_match(s, page, other), Refused.NOT_A_HINT)
     s.operation[other] = Marking()
     revoke(s, other)
 
@@ -113,10 +121,9 @@ def remove_stale_hint(s: Machine, page: Page) -> None:
 
 @view
 def nothing_matches(s: Machine, page: Page) -> bool:
-    """Whether neither a shared frame nor another page's hint has the page's key."""
-    domain, key = s.domain[page.vm], key_of(s, page)
-    hinted = s.each(Page).some(lambda other: other != page and has_hint(s, other, key, domain))
-    return s.table[domain, key] == NoEntry() and not hinted
+    """Whether neither a shared frame nor another page that left a hint has the page's key."""
+    hinted = s.each(Page).some(lambda other: is_match(s, page, other))
+    return s.table[s.domain[page.vm], key_of(s, page)] == NoEntry() and not hinted
 
 
 @rule("ESX-4.2-10", "ESX-4.2-11", "ESX-4.3-05", "ESX-4.3-06", "R-19", "R-20")
@@ -125,7 +132,6 @@ def scan_leaves_hint(s: Machine, page: Page) -> None:
     require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
     require(nothing_matches(s, page), Refused.MATCH_FIRST)
     s.hint[page] = HintFrame(s.short[key_of(s, page)])
-    s.attempted[page] = True
 
 
 @rule("ESX-4.3-20", "R-13")
@@ -152,6 +158,7 @@ def mark_shared(s: Machine, page: Page) -> None:
             s.frame[mpn] = Shared(domain, key)
             s.table[domain, key] = SharedFrame(mpn)
             s.tag[mpn] = CommonData()
+            s.hint[page] = NoHint()
             s.operation[page] = Idle()
         case _:
             refuse(Refused.NOT_MAPPED)
@@ -162,7 +169,7 @@ def mark_shared(s: Machine, page: Page) -> None:
 
 @rule("ESX-4.2-06", "R-24")
 def protect(s: Machine, page: Page) -> None:
-    """The page is write-protected, in the pmap's view at once, elsewhere when all have flushed."""
+    """From now on no translation that allows writing is made; those there are go as each holder flushes."""
     match s.operation[page]:
         case Found(target):
             s.operation[page] = Protecting(target)
@@ -197,7 +204,7 @@ def check_pins(s: Machine, page: Page) -> None:
 
 @rule("ESX-4.2-04", "ESX-4.2-05", "ESX-4.3-14", "R-18")
 def compare(s: Machine, page: Page) -> None:
-    """The two pages are compared in full. After a false match the page is left alone, without a hint."""
+    """The two pages are compared in full. After a false match the page is left as it was (R-18)."""
     match s.operation[page]:
         case Alone(target):
             if contents_of(s, page) == s.contents[target]:
@@ -315,11 +322,11 @@ def shared_frame_is_listed(s: Machine, mpn: MPN) -> bool:
 
 @transition("ESX-4.2-12", "ESX-4.2-14", "R-15")
 def marked_only_for_an_equal_key(before: Machine, after: Machine, page: Page) -> bool:
-    """A page is made a shared frame only if it left a hint that still agrees, and nothing is shared under its key."""
+    """A page begins to become a shared frame only if its hint still agrees, and nothing is shared under its key."""
     marked = after.operation[page] == Marking() and before.operation[page] != Marking()
     key = key_of(before, page)
-    fresh = before.hint[page] == HintFrame(before.short[key]) and after.hint[page] == NoHint()
-    return not marked or (fresh and before.life[page.vm] == Running())
+    fresh = before.hint[page] == HintFrame(before.short[key]) and before.life[page.vm] == Running()
+    return not marked or (fresh and before.table[before.domain[page.vm], key] == NoEntry())
 
 
 @transition("ESX-4.2-10", "ESX-4.2-11", "ESX-4.3-05")
@@ -332,10 +339,10 @@ def a_hint_is_of_what_the_page_holds(before: Machine, after: Machine, page: Page
 
 @transition("ESX-4.2-13", "R-20")
 def a_live_hint_is_not_lost(before: Machine, after: Machine, page: Page) -> bool:
-    """A hint goes when it is stale, or when its page comes to share a frame."""
+    """A hint goes when it is stale, is replaced, or its page comes to share a frame."""
     gone = before.hint[page] != NoHint() and after.hint[page] == NoHint()
     live = frame_is_private(before, page) and before.hint[page] == HintFrame(before.short[key_of(before, page)])
-    return not (gone and live) or before.operation[page] != after.operation[page]
+    return not (gone and live) or not frame_is_private(after, page)
 
 
 @transition("ESX-4.2-03", "ESX-4.3-13")

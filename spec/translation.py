@@ -32,6 +32,7 @@ from .vocabulary import (
     Cached,
     Clearing,
     Devices,
+    Drawn,
     Extent,
     Filling,
     ForBalloon,
@@ -173,7 +174,7 @@ def guest_changes_table(s: Machine, virtual: VPage, entry: GuestEntry) -> None:
 
 @rule("ESX-2-07")
 def guest_invalidates(s: Machine, cpu: VCPU, virtual: VPage) -> None:
-    """The guest invalidates a virtual page on one vCPU: a flush with the extent of that vCPU."""
+    """The guest invalidates a virtual page on one vCPU, which drops that entry only."""
     require(cpu.vm == virtual.vm, Refused.OTHER_VM)
     s.tlb[cpu, virtual] = Absent()
     s.unsynced[cpu, virtual] = False
@@ -218,8 +219,14 @@ def install_fill(s: Machine, cpu: VCPU) -> None:
 
 def count_touch(s: Machine, page: Page) -> None:
     """The first touch of a sampled page is counted (ESX-5.3-06)."""
-    s.touched[page.vm] += pick(s.sampled[page], 1, 0)
-    s.sampled[page] = False
+    s.touched[page.vm] += pick(awaits_touch(s, page), 1, 0)
+    s.sampled[page] = pick(awaits_touch(s, page), Drawn(True), s.sampled[page])
+
+
+@view
+def awaits_touch(s: Machine, page: Page) -> bool:
+    """Whether a page is in the sample and was not touched yet."""
+    return s.sampled[page] == Drawn(False)
 
 
 @rule("ESX-2-06")
@@ -328,7 +335,7 @@ def flush_devices(s: Machine, page: Page) -> None:
 # What every step keeps.
 
 
-@transition("ESX-2-05", "ESX-6.3-10")
+@transition("ESX-2-05")
 def only_running_vms_get_translations(before: Machine, after: Machine, cpu: VCPU, virtual: VPage) -> bool:
     """Nothing is newly cached, and no fill is begun, for a VM that does not run."""
     in_tlb = after.tlb[cpu, virtual] != before.tlb[cpu, virtual] and isinstance(after.tlb[cpu, virtual], Cached)

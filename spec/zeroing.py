@@ -58,6 +58,7 @@ def install_cleared(s: Machine, page: Page) -> None:
             s.frame[new] = Private(page)
             s.tag[new] = DataOf(page.vm)
             s.resident[page.vm] += 1
+            s.attempted[page] = False
             s.operation[page] = Idle()
         case _:
             refuse(Refused.WRONG_STAGE)

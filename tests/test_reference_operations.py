@@ -303,11 +303,15 @@ def test_a_page_with_much_io_moves_to_low_memory(on: Server) -> None:
 
 
 def test_a_low_page_makes_room_only_when_no_low_frame_is_free() -> None:
-    on = server(displace=True, low_frames=1)
-    on.run(op.first_touch, page(A, 0), MPN(5))
-    assert refused(on, op.make_room, page(A, 0)) == Refused.LOW_FRAME_FREE
-    on.run(op.first_touch, page(A, 1), MPN(0))
-    on.run(op.make_room, page(A, 1))
+    on = server(displace=True, low_frames=1, remap_after=1)
+    hot, low = page(A, 0), page(A, 1)
+    on.run(op.first_touch, hot, MPN(5))
+    assert refused(on, op.make_room, low, hot) == Refused.NOT_HOT
+    for _ in range(2):
+        on.run(op.device_write, Transfer(0), hot, W1, X1)
+    assert refused(on, op.make_room, low, hot) == Refused.LOW_FRAME_FREE
+    on.run(op.first_touch, low, MPN(0))
+    on.run(op.make_room, low, hot)
     assert (on.s.pmap[page(A, 1)], on.s.frame[MPN(0)]) == (Mapped(MPN(1)), Free())
 
 

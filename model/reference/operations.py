@@ -309,9 +309,9 @@ def remap(s: Machine, page: Page, new: MPN | None = None) -> Steps:
     yield from move(s, page)
 
 
-def make_room(s: Machine, page: Page, new: MPN | None = None) -> Steps:
-    """A page moves from low to high memory, as no low frame is free."""
-    yield remapping.move_to_high, (page, new or first_free_frame(s, low=False))
+def make_room(s: Machine, page: Page, hot: Page, new: MPN | None = None) -> Steps:
+    """A page moves from low to high memory, as no low frame is free for a hot page."""
+    yield remapping.move_to_high, (page, hot, new or first_free_frame(s, low=False))
     yield from move(s, page)
 
 

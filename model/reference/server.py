@@ -49,6 +49,7 @@ from pagelaw.spec.vocabulary import (
     Moving,
     MustReset,
     NoDriver,
+    NotDrawn,
     NothingMoved,
     NoTransfer,
     OneVCPU,
@@ -214,14 +215,14 @@ class Server(Choosing):
         if chosen < 0.75:
             return self.reclaim(page)
         if chosen < 0.8:
-            return (sampling.end_sample if s.sampled[page] else sampling.sample), (page,)
+            return (sampling.sample if s.sampled[page] is NotDrawn() else sampling.end_sample), (page,)
         if chosen < 0.81:
             return translation.request_flush, (page, self.extent(page))
         if chosen < 0.84 and type(s.kept[page]) is KeptSlot:
             return paging.forget_kept_slot, (page,)
         if s.displace and s.low[mpn] and chosen < 0.9 and self.free_frame_in(True) is None:
-            high = self.free_frame_in(False)
-            return (remapping.move_to_high, (page, high)) if high else self.reclaim(self.any_of(self.pages))
+            high, hot_page = self.free_frame_in(False), self.any_of(self.pages)
+            return (remapping.move_to_high, (page, hot_page, high)) if high else self.reclaim(self.any_of(self.pages))
         return self.io(self.any_of(self.transfers), page)
 
     def extent(self, page: Page) -> Extent:
@@ -337,8 +338,6 @@ class Server(Choosing):
             return balloon.start_driver, (vm,)
         if s.driver[vm] is MustReset():
             return self.reset(vm)
-        if chosen > 0.95:
-            return sampling.start_period, (vm,)
         return (balloon.set_balloon_target if chosen < 0.5 else paging.set_swap_target), (vm, self.level(vm))
 
     def reset(self, vm: VM) -> Proposal:

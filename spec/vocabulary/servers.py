@@ -73,12 +73,30 @@ class NoDriver(Driver):
 
 @variant
 class Ready(Driver):
-    """It takes part; its list of pages agrees with the annotations."""
+    """It takes part. The server does not see its list of pages, and relies on the annotations alone."""
 
 
 @variant
 class MustReset(Driver):
     """The balloon was popped or the guest reset: the next exchange clears the driver's state (ESX-3.2-11)."""
+
+
+class Sample(Sum):
+    """Whether a page is in the sample of its VM's period (ESX-5.3-04)."""
+
+    __slots__ = ()
+
+
+@variant
+class NotDrawn(Sample):
+    """It is not."""
+
+
+@variant
+class Drawn(Sample):
+    """It is, and was or was not touched since."""
+
+    touched: bool
 
 
 class Life(Sum):
