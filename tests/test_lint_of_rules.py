@@ -19,7 +19,8 @@ from .machine import Machine
 from .operations import abandon
 from .private_memory import PrivateMemory, give_up
 from .refusals import Refused
-from .translation import flush, is_free, revoke
+from .frames import is_free
+from .translation import flush, revoke
 from .vocabulary import (
     MPN, VCPU, Absent, Backing, Ballooned, Bounce, BounceIn, Cached, Fill, Filling, Found, FrameUse, Free, Idle, Mapped,
     NothingMoved, Off, Operation, Page, Private, Running, Shared, Sharing, Slot, Swapped, Translation, UnderWay,
@@ -288,7 +289,7 @@ def test_is_found_where_it_stands(name: str) -> None:
 
 def test_a_finding_says_what_to_write_instead() -> None:
     (found,) = lint({"planted": in_rule("require(len(s.pmap) == 0, Refused.NOT_MAPPED)")})
-    assert str(found).startswith("planted:21: a call of len; use the words of the language")
+    assert str(found).startswith("planted:22: a call of len; use the words of the language")
 
 
 def test_a_refusal_in_one_arm_and_an_effect_in_another_are_allowed() -> None:

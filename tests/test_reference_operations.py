@@ -279,7 +279,7 @@ def test_a_page_that_leaves_is_shared_in_place_of_paged_out_if_it_can_be(on: Ser
 
 def test_a_page_is_not_paged_out_without_an_attempt_to_share_or_at_the_minimum(on: Server) -> None:
     p = paged_out(on)
-    assert refused(on, op.page_out, page(A, 1)) == Refused.AT_MINIMUM
+    assert refused(on, op.page_out, page(A, 1)) == Refused.NO_PAGE_TO_TAKE
     on.read(A, 0, W0)
     with pytest.raises(Blocked) as found:
         on.do(paging.pick_for_paging, (p,))

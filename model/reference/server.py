@@ -206,8 +206,11 @@ class Server(Choosing):
         s, chosen = self.machine, self.random()
         hot = s.copies[page] > s.remap_after and not s.low[mpn]
         if hot and chosen < 0.5 and type(s.frame[mpn]) is Private:
-            low = self.free_frame_in(True)
-            return (remapping.move_to_low, (page, low)) if low else self.reclaim(self.any_of(self.pages))
+            low, high = self.free_frame_in(True), self.free_frame_in(False)
+            if low:
+                return remapping.move_to_low, (page, low)
+            other = self.low_page() if s.displace else None
+            return (remapping.move_to_high, (other, page, high)) if other and high else self.reclaim(other or page)
         if chosen < 0.5:
             return self.write_shared(page, mpn) if type(s.frame[mpn]) is Shared else self.scan(page)
         if chosen < 0.6:
@@ -220,10 +223,15 @@ class Server(Choosing):
             return translation.request_flush, (page, self.extent(page))
         if chosen < 0.84 and type(s.kept[page]) is KeptSlot:
             return paging.forget_kept_slot, (page,)
-        if s.displace and s.low[mpn] and chosen < 0.9 and self.free_frame_in(True) is None:
-            high, hot_page = self.free_frame_in(False), self.any_of(self.pages)
-            return (remapping.move_to_high, (page, hot_page, high)) if high else self.reclaim(self.any_of(self.pages))
+        if chosen < 0.86 and type(s.frame_slot[mpn]) is KeptSlot:
+            return paging.forget_copy_of_shared_frame, (mpn,)
         return self.io(self.any_of(self.transfers), page)
+
+    def low_page(self) -> Page | None:
+        """A page in low memory that could make room, if there is one."""
+        s = self.machine
+        idle = (page for page in self.pages if s.operation[page] is IDLE and operations.frame_is_private(s, page))
+        return next((page for page in idle if remapping.is_in_low(s, page)), None)
 
     def extent(self, page: Page) -> Extent:
         """Some of those who may cache a page's translations."""
@@ -252,8 +260,10 @@ class Server(Choosing):
             if type(left) is HintFrame and left.key is short and other is not page:
                 if s.operation[other] is not IDLE and self.chance(0.9):
                     return self.go_on(other)
-                live = operations.frame_is_private(s, other) and s.short[sharing.key_of(s, other)] is short
-                return (sharing.scan_finds_hint, (page, other)) if live else (sharing.remove_stale_hint, (other,))
+                if not operations.frame_is_private(s, other) or s.short[sharing.key_of(s, other)] is not short:
+                    return sharing.remove_stale_hint, (other,)
+                if sharing.key_of(s, other) is key:
+                    return sharing.scan_finds_hint, (page, other)
         return (sharing.scan_before_paging_misses if leaving else sharing.scan_leaves_hint), (page,)
 
     def inflate(self, page: Page) -> Proposal:
@@ -272,7 +282,7 @@ class Server(Choosing):
             return paging.set_swap_target, (vm, self.level(vm))
         if operations.frame_is_private(s, page):
             return (paging.pick_for_paging, (page,)) if s.attempted[page] else self.scan(page, leaving=True)
-        shared = s.swap_shared and type(s.pmap[page]) is Mapped
+        shared = (s.swap_shared or self.chance(0.3)) and type(s.pmap[page]) is Mapped
         return (paging.pick_for_paging, (page,)) if shared else self.policy(vm)
 
     # devices
