@@ -35,6 +35,7 @@ from .vocabulary import (
     Mapped,
     Marking,
     Moving,
+    Operation,
     Outbound,
     Page,
     Protecting,
@@ -137,6 +138,13 @@ def every_wait_ends(s: Machine, page: Page) -> bool:
             return enabled(start_write, s, page, s.zero)
         case Writing():
             return enabled(finish_write, s, page)
+    return waits_for_nothing_of_its_own(s.operation[page])
+
+
+@view
+def waits_for_nothing_of_its_own(operation: Operation) -> bool:
+    """Whether a stage has no next step that is always enabled: it needs a free slot, a key, or a page above min."""
+    match operation:
         case Idle() | Marking() | Unmapped() | Written():
             return True
     return False

@@ -21,6 +21,7 @@ from pagelaw.spec.vocabulary import (
     MPN,
     VCPU,
     Absent,
+    Drawn,
     Free,
     Idle,
     Mapped,
@@ -135,9 +136,11 @@ def page_row(s: Machine, page: Page) -> tuple[str, ...]:
 
 def marks(s: Machine, page: Page) -> Iterator[str]:
     """What else is known of a page."""
-    for field in ("attempted", "sampled"):
-        if getattr(s, field)[page]:
-            yield field
+    if s.attempted[page]:
+        yield "attempted"
+    match s.sampled[page]:
+        case Drawn(touched):
+            yield "sampled, touched" if touched else "sampled"
     if isinstance(s.pmap[page], Mapped) and not s.dirty[page]:
         yield "clean"
     if s.kept[page] != NothingKept():
