@@ -7,12 +7,18 @@ from itertools import chain
 
 from pagelaw.spec.language import REGISTER
 
-from .foundations import initial_obligations, lemma_obligations, private_memory_obligations, weight_obligations
+from .foundations import (
+    assumption_obligations,
+    initial_obligations,
+    lemma_obligations,
+    private_memory_obligations,
+    weight_obligations,
+)
 from .obligations import Obligation, Theory
 from .uninterrupted import operation_obligations
 
 _OWN: dict[str, Callable[[Theory], Iterator[Obligation]]] = {
-    "initial state": initial_obligations,
+    "initial state": lambda theory: chain(assumption_obligations(theory), initial_obligations(theory)),
     "private memory": private_memory_obligations,
     "lemmas": lambda theory: chain(weight_obligations(theory), lemma_obligations()),
     "theorems": lambda theory: theory.general_obligations(),

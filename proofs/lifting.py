@@ -214,15 +214,23 @@ class Lift:
             self.tracer.defined.extend(([*before, *conditions], need, what) for conditions, need, what in demands)
         return self.wrap(term, returns)
 
-    def enabled(self, rule: Callable[..., Any], state: SymState, arguments: tuple[Any, ...]) -> Any:
-        """Whether the rule would not refuse, as one term."""
+    def enabled(self, rule: Callable[..., Any], state: SymState, arguments: tuple[Any, ...],
+                once: bool = False) -> Any:
+        """Whether the rule would not refuse, as one term; with `once`, and would refuse when it was done."""
 
         def attempt() -> bool:
+            trial = state.clone()  # it may write: on a state of its own
             try:
-                rule(state.clone(), *arguments)  # it may write: on a state of its own
+                rule(trial, *arguments)
             except Blocked:
                 return False
-            return True
+            if not once:
+                return True
+            try:
+                rule(trial.clone(), *arguments)
+            except Blocked:
+                return True
+            return False
 
         term, demands = self.merge(attempt, bool)
         before = self.tracer.conditions

@@ -246,6 +246,8 @@ class Theory:
     def obligations(self, entry: Entry) -> Iterator[Obligation]:
         """Everything to be proved about one rule."""
         _, paths = self.paths(entry)
+        if all(path.refused for path in paths):
+            raise CannotLift(f"{entry.name} refuses whatever it is asked")
         granted = self.hypotheses
         conditions = [z3.And(path.conditions) for path in paths]
         yield Obligation(entry.name, "paths cover all cases", "exhaustive", -1, (), z3.Or(conditions))

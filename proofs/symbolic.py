@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import z3
 
-from pagelaw.spec.language import VM, Contents, State, Value, Word, variants_of
+from pagelaw.spec.language import VM, Contents, Owned, State, Value, Word, variants_of
 from pagelaw.spec.language.state import Shape
 
 from .tracing import CannotLift
@@ -117,6 +117,8 @@ class SymId(Sym):
     @property
     def vm(self) -> Any:
         """The VM it belongs to."""
+        if not issubclass(self.kind, Owned):
+            raise CannotLift(f"a {self.kind.__name__} belongs to no VM")
         return self.lift.wrap(self.lift.encoding.owner(self.kind)(self.term), VM)
 
 
@@ -344,6 +346,8 @@ class SymState:
 
     def each(self, sort: type, vm: Any | None = None) -> SymIds:
         """All identifiers of a sort, or of one VM."""
+        if vm is not None and not issubclass(sort, Owned):
+            raise CannotLift(f"a {sort.__name__} belongs to no VM")
         return SymIds(self.engine, sort, vm)
 
     def observer(self, step: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

@@ -253,6 +253,13 @@ def a_driver_begins_by_a_reset(before: Machine, after: Machine, vm: VM) -> bool:
     return not begins or (after.driver[vm] == MustReset() and after.balloon_size[vm] == before.balloon_size[vm])
 
 
+@transition("R-09")
+def targets_are_set_for_running_vms(before: Machine, after: Machine, vm: VM) -> bool:
+    """The levels asked for change only while the VM runs."""
+    same = after.balloon_target[vm] == before.balloon_target[vm] and after.swap_target[vm] == before.swap_target[vm]
+    return same or before.life[vm] == Running()
+
+
 @transition("ESX-6.1-01", "R-12")
 def nobody_is_pushed_below_its_minimum(before: Machine, after: Machine, vm: VM) -> bool:
     """No step takes a frame from a running VM that holds no more than its minimum."""

@@ -334,6 +334,23 @@ def a_bounce_is_counted(before: Machine, after: Machine, transfer: Transfer) -> 
     return True
 
 
+@transition("ESX-7-02", "ESX-7-05")
+def what_a_device_writes_is_noted(before: Machine, after: Machine, transfer: Transfer) -> bool:
+    """When the bounce buffer of an inbound transfer changes, the transfer notes which word it now has to deliver."""
+    match before.transfer[transfer]:
+        case BounceIn(_, _, buffer, _):
+            same = after.contents[buffer] == before.contents[buffer]
+            return same or after.transfer[transfer] != before.transfer[transfer]
+    return True
+
+
+@transition("ESX-7-03")
+def device_entries_are_made_for_running_vms(before: Machine, after: Machine, page: Page) -> bool:
+    """Devices get a new translation of a page only while its VM runs."""
+    made = after.device_entry[page] != before.device_entry[page] and isinstance(after.device_entry[page], DeviceCached)
+    return not made or before.life[page.vm] == Running()
+
+
 @transition("ESX-7-02")
 def transfers_begin_for_running_vms(before: Machine, after: Machine, transfer: Transfer) -> bool:
     """A transfer begins only for a running VM."""

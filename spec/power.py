@@ -8,7 +8,7 @@ until nothing of it is left; only then do its reservations go back.
 from __future__ import annotations
 
 from .frames import drop_slot, is_free, let_go
-from .language import VM, assumption, invariant, measure, pick, refuse, require, rule, visible
+from .language import VM, assumption, invariant, measure, pick, refuse, require, rule, transition, visible
 from .machine import Machine
 from .private_memory import be_off, give_up, power_off, power_on
 from .refusals import Refused
@@ -144,6 +144,15 @@ def is_of_vm(transfer: DeviceTransfer, vm: VM) -> bool:
         case UnderWay(page, _):
             return page.vm == vm
     return False
+
+
+# What every step keeps.
+
+
+@transition("R-44")
+def overhead_is_taken_back_only_from_dying_vms(before: Machine, after: Machine, vm: VM) -> bool:
+    """An overhead frame goes only while its VM is being powered off."""
+    return after.overhead_held[vm] >= before.overhead_held[vm] or before.life[vm] == Dying()
 
 
 # What always holds.

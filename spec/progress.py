@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .balloon import decline_offer
 from .devices import end_inbound, end_outbound
-from .language import enabled, theorem, view
+from .language import gets_done, theorem, view
 from .machine import Machine
 from .operations import abandon, finish_unmapping, leave_old_frame
 from .paging import fail_read, fail_write, finish_read, finish_write, install_page_in, start_write
@@ -62,22 +62,22 @@ def every_operation_can_be_ended(s: Machine, page: Page) -> bool:
         case Idle():
             return True
         case Leaving():
-            return enabled(leave_old_frame, s, page) or not flushed(s, page)
+            return gets_done(leave_old_frame, s, page) or not flushed(s, page)
         case GivingUp(why):
             if why == ForBalloon():
-                return enabled(decline_offer, s, page)
+                return gets_done(decline_offer, s, page)
         case Reading():
-            return enabled(fail_read, s, page) and enabled(finish_read, s, page)
+            return gets_done(fail_read, s, page) and gets_done(finish_read, s, page)
         case Writing():
-            return enabled(fail_write, s, page) and enabled(finish_write, s, page)
-    return enabled(abandon, s, page)
+            return gets_done(fail_write, s, page) and gets_done(finish_write, s, page)
+    return gets_done(abandon, s, page)
 
 
 @theorem("ESX-2-06", "R-03")
 def every_flush_can_be_done(s: Machine, cpu: VCPU, page: Page) -> bool:
     """A vCPU that owes a flush can do it, and so can the devices: nothing waits for ever for a flush."""
-    by_cpu = not s.owed[cpu, page] or enabled(flush, s, cpu, page)
-    return by_cpu and (not s.device_owed[page] or enabled(flush_devices, s, page))
+    by_cpu = not s.owed[cpu, page] or gets_done(flush, s, cpu, page)
+    return by_cpu and (not s.device_owed[page] or gets_done(flush_devices, s, page))
 
 
 @theorem("ESX-7-02", "R-48")
@@ -85,9 +85,9 @@ def every_transfer_can_end(s: Machine, transfer: Transfer) -> bool:
     """A transfer under way can end: nothing waits for ever for a pin."""
     match s.transfer[transfer]:
         case Inbound() | BounceIn():
-            return enabled(end_inbound, s, transfer)
+            return gets_done(end_inbound, s, transfer)
         case Outbound() | BounceOut():
-            return enabled(end_outbound, s, transfer)
+            return gets_done(end_outbound, s, transfer)
     return True
 
 
@@ -102,48 +102,48 @@ def nothing_to_wait_for(s: Machine, page: Page) -> bool:
 
 @theorem("R-24", "ESX-2-09", "ESX-3.3-04", "ESX-4.2-07", "ESX-7-04")
 def every_wait_ends(s: Machine, page: Page) -> bool:
-    """With nothing left to wait for, the next step is enabled, if it needs no free slot, key or page above min."""
+    """With nothing left to wait for, the next step gets done, if it needs no free slot, key or page above min."""
     if not nothing_to_wait_for(s, page):
         return True
     match s.operation[page]:
         case Clearing():
-            return enabled(clear, s, page)
+            return gets_done(clear, s, page)
         case Cleared():
-            return enabled(install_cleared, s, page)
+            return gets_done(install_cleared, s, page)
         case Reading():
-            return enabled(finish_read, s, page)
+            return gets_done(finish_read, s, page)
         case ReadIn():
-            return enabled(install_page_in, s, page)
+            return gets_done(install_page_in, s, page)
         case Found():
-            return enabled(protect, s, page)
+            return gets_done(protect, s, page)
         case Protecting():
-            return enabled(await_flushes, s, page)
+            return gets_done(await_flushes, s, page)
         case Quiet():
-            return enabled(check_pins, s, page)
+            return gets_done(check_pins, s, page)
         case Alone():
-            return enabled(compare, s, page)
+            return gets_done(compare, s, page)
         case Same():
-            return enabled(merge, s, page)
+            return gets_done(merge, s, page)
         case Moving():
-            return enabled(finish_protecting_move, s, page)
+            return gets_done(finish_protecting_move, s, page)
         case Still():
-            return enabled(copy, s, page)
+            return gets_done(copy, s, page)
         case Copied():
-            return enabled(install_copy, s, page)
+            return gets_done(install_copy, s, page)
         case Leaving():
-            return enabled(leave_old_frame, s, page)
+            return gets_done(leave_old_frame, s, page)
         case Unmapping():
-            return enabled(finish_unmapping, s, page)
+            return gets_done(finish_unmapping, s, page)
         case SlotHeld():
-            return enabled(start_write, s, page, s.zero)
+            return gets_done(start_write, s, page, s.zero)
         case Writing():
-            return enabled(finish_write, s, page)
+            return gets_done(finish_write, s, page)
     return waits_for_nothing_of_its_own(s.operation[page])
 
 
 @view
 def waits_for_nothing_of_its_own(operation: Operation) -> bool:
-    """Whether a stage has no next step that is always enabled: it needs a free slot, a key, or a page above min."""
+    """Whether a stage has no next step that can always be done: it needs a free slot, a key, or a page above min."""
     match operation:
         case Idle() | Marking() | Unmapped() | Written():
             return True
@@ -154,4 +154,4 @@ def waits_for_nothing_of_its_own(operation: Operation) -> bool:
 def every_page_of_a_dying_vm_can_go(s: Machine, page: Page) -> bool:
     """A page of a dying VM that still has anything, and no operation, can be reaped."""
     gone = s.pmap[page] == Untouched() or s.operation[page] != Idle()
-    return s.life[page.vm] != Dying() or gone or enabled(reap, s, page)
+    return s.life[page.vm] != Dying() or gone or gets_done(reap, s, page)

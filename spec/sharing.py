@@ -320,6 +320,21 @@ def shared_frame_is_listed(s: Machine, mpn: MPN) -> bool:
 # What every step keeps.
 
 
+@transition("R-22")
+def taken_over_only_if_that_is_done(before: Machine, after: Machine, mpn: MPN) -> bool:
+    """A shared frame becomes a page's own only where the last sharer's write takes it over."""
+    shared = isinstance(before.frame[mpn], Shared) and isinstance(after.frame[mpn], Private)
+    return not shared or before.take_over
+
+
+@transition("ESX-4.3-20", "R-13")
+def an_attempt_was_made(before: Machine, after: Machine, page: Page) -> bool:
+    """A page counts as tried only if nothing matched it, or a full comparison has just failed."""
+    tried = after.attempted[page] and not before.attempted[page]
+    failed = isinstance(before.operation[page], Alone) and after.operation[page] == Idle()
+    return not tried or failed or (may_be_scanned(before, page) and nothing_matches(before, page))
+
+
 @transition("ESX-4.2-12", "ESX-4.2-14", "R-15")
 def marked_only_for_an_equal_key(before: Machine, after: Machine, page: Page) -> bool:
     """A page begins to become a shared frame only if its hint still agrees, and nothing is shared under its key."""

@@ -73,6 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadInput as error:
         print(f"pagelaw: {error}", file=sys.stderr)
         return 2
+    except SyntaxError as error:  # in a chapter of the specification
+        print(f"pagelaw: {error.filename}:{error.lineno}: {error.msg}", file=sys.stderr)
+        return 2
+    except ImportError as error:
+        missing = f"; install it: pip install {error.name}-solver" if error.name == "z3" else ""
+        print(f"pagelaw: {error}{missing}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("pagelaw: interrupted", file=sys.stderr)
         return 130

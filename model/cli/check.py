@@ -77,6 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         settings = _settings(arguments)
+        if not _readable():
+            return 2
         names = _groups(arguments.rule)
         results, tests = reading.file("--json", arguments.json), reading.folder("--save-tests", arguments.save_tests)
         memory = Memory(Path(arguments.memory or FOLDER))
@@ -104,6 +106,16 @@ def run(arguments: argparse.Namespace) -> int:
     if report.troubles:
         return 2
     return 1 if report.unproved else 0
+
+
+def _readable() -> bool:
+    """Whether the rules use only what the lifting sees; what else there is, is printed."""
+    from pagelaw.proofs.lint import as_text, lint
+
+    found = lint()
+    if found:
+        print(f"pagelaw: the rules cannot be read as obligations\n{as_text(found)}", file=sys.stderr)
+    return not found
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

@@ -272,8 +272,8 @@ class Reader:
                     self.report(node, "meanwhile on something else than the state", "meanwhile(s, fields, act)")
             case language.pick if not alone:
                 self.arguments(node.args)
-            case language.enabled if not alone:
-                self.named(node, "rule", "enabled asks about a rule")
+            case language.enabled | language.gets_done if not alone:
+                self.named(node, "rule", "enabled and gets_done ask about a rule")
             case type() if issubclass(meaning, Sum):
                 self.variant(node, meaning)
             case _ if isinstance(node.func, ast.Name) and node.func.id == "isinstance" and len(node.args) == 2:

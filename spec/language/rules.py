@@ -70,6 +70,20 @@ def enabled(rule: Callable[..., Any], s: State, *arguments: Any) -> bool:
     return True
 
 
+def gets_done(rule: Callable[..., Any], s: State, *arguments: Any) -> bool:
+    """Whether a rule would not refuse these arguments, and would once it was done: it settles what it is for."""
+    engine = getattr(s, "engine", None)
+    if engine is not None:
+        return cast(bool, engine.enabled(rule, s, arguments, once=True))
+    trial = s.copy()
+    trial.observer = None
+    try:
+        rule(trial, *arguments)
+    except Blocked:
+        return False
+    return not enabled(rule, trial, *arguments)
+
+
 def meanwhile(s: State, fields: tuple[str, ...], act: Callable[[], None]) -> None:
     """Let others act: steps that write only the named fields.
 

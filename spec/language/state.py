@@ -175,9 +175,11 @@ class State:
         """All identifiers of a sort; with `vm`, those that belong to it."""
         if vm is None:
             return self.ids[sort]
+        if not issubclass(sort, Owned):
+            raise TypeError(f"a {sort.__name__} belongs to no VM")
         found = self._per_vm.get((sort, vm))
         if found is None:
-            members = (one for one in self.ids[sort] if isinstance(one, Owned) and one.vm is vm)
+            members = (one for one in self.ids[sort] if one.vm is vm)
             found = self._per_vm[sort, vm] = Ids(members)
         return found
 
