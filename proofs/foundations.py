@@ -16,7 +16,7 @@ import z3
 from pagelaw.spec.language import VM, Blocked, Measure, Value, Word
 from pagelaw.spec.machine import SIZES, Machine
 from pagelaw.spec.private_memory import receive
-from pagelaw.spec.vocabulary import Page
+from pagelaw.spec.vocabulary import Page, Transfer
 
 from .obligations import Obligation, Theory
 
@@ -88,11 +88,12 @@ def private_memory_obligations(theory: Theory) -> Iterator[Obligation]:
     page, other = (lift.wrap(encoding.fresh(Page, n), Page) for n in ("page", "other"))
     word, at = (lift.wrap(encoding.fresh(Word, n), Word) for n in ("word", "at"))
     value = lift.wrap(encoding.fresh(Value, "value"), Value)
+    transfer = lift.wrap(encoding.fresh(Transfer, "transfer"), Transfer)
 
     def run(_: Any) -> tuple[Any, Any]:
         memory: Any = theory.private()
         before = memory.memory[other].word(at).term
-        receive(memory, page, word, value)
+        receive(memory, transfer, page, word, value)
         return before, memory.memory[other].word(at).term
 
     def attempt(tracer: Any) -> tuple[Any, Any] | None:

@@ -30,6 +30,7 @@ from .vocabulary import (
     Marking,
     Moving,
     Names,
+    NotPresent,
     Outbound,
     Page,
     Private,
@@ -39,6 +40,7 @@ from .vocabulary import (
     Still,
     Swapped,
     Transfer,
+    UnderWay,
     Unmapping,
     VPage,
 )
@@ -76,6 +78,15 @@ def power_of(s: Machine, vm: VM) -> Life:
 def named_by_guest(s: Machine, virtual: VPage) -> GuestEntry:
     """The guest's page table."""
     return s.guest_table[virtual]
+
+
+@represents("carries")
+def carried_by(s: Machine, transfer: Transfer) -> GuestEntry:
+    """The page that a transfer is under way for."""
+    match s.transfer[transfer]:
+        case UnderWay(page, _):
+            return Names(page)
+    return NotPresent()
 
 
 @represents("sent_from")

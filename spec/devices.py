@@ -10,7 +10,7 @@ from __future__ import annotations
 from .frames import add_reference, drop_reference, is_free, lose_reference, return_frame
 from .language import Contents, Value, Word, invariant, refuse, require, rule, theorem, transition, view, visible
 from .machine import Machine
-from .private_memory import receive, send, start_sending, stop_sending
+from .private_memory import receive, receive_and_stop, send, start_receiving, start_sending, stop_transfer
 from .refusals import Refused
 from .translation import count_touch, may_write
 from .vocabulary import (
@@ -66,6 +66,7 @@ def start_inbound(s: Machine, transfer: Transfer, page: Page) -> None:
             require(s.low[mpn], Refused.NOT_LOW)
             s.transfer[transfer] = Inbound(page, mpn)
             pin(s, mpn)
+            visible(s, start_receiving, transfer, page)
         case _:
             refuse(Refused.NO_TRANSLATION)
 
@@ -124,6 +125,7 @@ def start_bounce_in(s: Machine, transfer: Transfer, page: Page, buffer: MPN) -> 
             s.transfer[transfer] = BounceIn(page, mpn, buffer, NothingMoved())
             s.copies[page] += 1
             pin(s, mpn)
+            visible(s, start_receiving, transfer, page)
         case _:
             refuse(Refused.NO_TRANSLATION)
 
@@ -164,7 +166,7 @@ def device_writes(s: Machine, transfer: Transfer, word: Word, value: Value) -> N
         case Inbound(page, mpn):
             s.contents[mpn] = s.contents[mpn].with_word(word, value)
             s.dirty[page] = True
-            visible(s, receive, page, word, value)
+            visible(s, receive, transfer, page, word, value)
         case BounceIn(page, mpn, buffer, NothingMoved()):
             s.contents[buffer] = s.contents[buffer].with_word(word, value)
             s.tag[buffer] = DataOf(page.vm)
@@ -193,16 +195,18 @@ def end_inbound(s: Machine, transfer: Transfer) -> None:
     match s.transfer[transfer]:
         case Inbound(_, mpn):
             unpin_own(s, transfer, mpn)
+            visible(s, stop_transfer, transfer)
         case BounceIn(_, mpn, buffer, NothingMoved()):
             unpin_own(s, transfer, mpn)
             return_frame(s, buffer)
+            visible(s, stop_transfer, transfer)
         case BounceIn(page, mpn, buffer, OneWord(word, value)):
             arrived = s.contents[buffer].word(word)
             s.contents[mpn] = s.contents[mpn].with_word(word, arrived)
             s.dirty[page] = True
             unpin_own(s, transfer, mpn)
             return_frame(s, buffer)
-            visible(s, receive, page, word, value)
+            visible(s, receive_and_stop, transfer, page, word, value)
         case _:
             refuse(Refused.NO_TRANSFER)
 
@@ -213,11 +217,11 @@ def end_outbound(s: Machine, transfer: Transfer) -> None:
     match s.transfer[transfer]:
         case Outbound(_, mpn, _):
             unpin(s, transfer, mpn)
-            visible(s, stop_sending, transfer)
+            visible(s, stop_transfer, transfer)
         case BounceOut(_, mpn, buffer, _):
             unpin(s, transfer, mpn)
             return_frame(s, buffer)
-            visible(s, stop_sending, transfer)
+            visible(s, stop_transfer, transfer)
         case _:
             refuse(Refused.NO_TRANSFER)
 

@@ -43,6 +43,8 @@ class PrivateMemory(State):
     """The guest's own page tables."""
     unsynced: Map[tuple[VCPU, VPage], bool] = starts_as(False)
     """Whether a vCPU may still use what the guest's table said before: until the guest invalidates."""
+    carries: Map[Transfer, GuestEntry] = starts_as(NotPresent())
+    """The page that a transfer under way is for."""
     sent_from: Map[Transfer, Contents] = starts_as("zero")
     """What a transfer's page held when the transfer began."""
 
@@ -90,30 +92,53 @@ def invalidate(m: PrivateMemory, cpu: VCPU, virtual: VPage) -> None:
 
 
 @step("ESX-7-05")
-def receive(m: PrivateMemory, page: Page, word: Word, value: Value) -> None:
-    """A device writes a word of a page of its own VM."""
+def start_receiving(m: PrivateMemory, transfer: Transfer, page: Page) -> None:
+    """A device is told to bring data to a page."""
+    require(m.power[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    m.carries[transfer] = Names(page)
+
+
+def arrive(m: PrivateMemory, transfer: Transfer, page: Page, word: Word, value: Value) -> None:
+    """A word arrives at the page that the transfer is for, and at no other."""
     require(m.power[page.vm] != Off(), Refused.VM_IS_OFF)
+    require(m.carries[transfer] == Names(page), Refused.NO_TRANSFER)
     m.memory[page] = m.memory[page].with_word(word, value)
+
+
+@step("ESX-7-05")
+def receive(m: PrivateMemory, transfer: Transfer, page: Page, word: Word, value: Value) -> None:
+    """A device writes a word of the page that it was told to write."""
+    arrive(m, transfer, page, word, value)
+
+
+@step("ESX-7-05")
+def receive_and_stop(m: PrivateMemory, transfer: Transfer, page: Page, word: Word, value: Value) -> None:
+    """The same, and with it the transfer is over."""
+    arrive(m, transfer, page, word, value)
+    m.carries[transfer] = NotPresent()
 
 
 @step("ESX-7-05")
 def start_sending(m: PrivateMemory, transfer: Transfer, page: Page) -> None:
     """A device is told to send a page."""
     require(m.power[page.vm] == Running(), Refused.VM_NOT_RUNNING)
+    m.carries[transfer] = Names(page)
     m.sent_from[transfer] = m.memory[page]
 
 
 @step("ESX-7-05")
 def send(m: PrivateMemory, transfer: Transfer, page: Page, word: Word, value: Value) -> Value:
     """A device sends a word: what the page holds, or what it held when the transfer began."""
+    require(m.carries[transfer] == Names(page), Refused.NO_TRANSFER)
     as_it_was, as_it_is = m.sent_from[transfer].word(word), m.memory[page].word(word)
     require(value in (as_it_was, as_it_is), Refused.WRONG_VALUE)
     return value
 
 
 @step("ESX-7-05")
-def stop_sending(m: PrivateMemory, transfer: Transfer) -> None:
+def stop_transfer(m: PrivateMemory, transfer: Transfer) -> None:
     """The transfer ends."""
+    m.carries[transfer] = NotPresent()
     m.sent_from[transfer] = m.zero
 
 
