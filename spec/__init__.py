@@ -12,6 +12,14 @@ Read it from top to bottom, in this order:
 - `progress`: that whatever is under way can go on.
 - `balloon` (3.2), `paging` (3.3), `sharing` (4), `sampling` (5.3), `power` (6.2), `devices` and `remapping` (7).
 
+To add a mechanism: its words go into `vocabulary`, its fields into `machine`;
+what its pages hold into `coherence.memory_of`; its stages into the invariants
+of `operations`, `translation.may_read` and `progress`; the frames and slots it
+uses into the measures of `frames`; its rules, invariants and prose into a
+chapter of its own, its telling in one piece into `at_once`. A clause it rests
+on is cited by id, a point the paper leaves open gets a reading in
+`paper/readings.toml`. `pagelaw check` says what was forgotten.
+
 It imports attrs and the standard library, nothing else.
 """
 

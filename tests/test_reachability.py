@@ -87,7 +87,7 @@ def blind(s: Machine, page: Page) -> None:
 def test_blind_rule_is_found_by_running_it(tiny: SmallTheory, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = attrs.evolve(REGISTER["rule"]["sample"], name="blind", function=blind)
     monkeypatch.setitem(REGISTER["rule"], "blind", entry)
-    _, differs = validate(tiny, states=20, seed=SEED, rules=lambda name: name == "blind")
+    _, differs = validate(tiny, states=60, seed=SEED, rules=lambda name: name == "blind")
     assert any("attempted[" in line for line in differs)
 
 
