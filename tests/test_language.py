@@ -20,6 +20,7 @@ from pagelaw.spec.language import (
     Sum,
     Value,
     Word,
+    gets_done,
     given,
     pick,
     refuse,
@@ -396,3 +397,23 @@ def test_a_measure_is_the_sum_of_its_weights(small: Small) -> None:
         assert pages_on(small, mpn) == sum(small.backing[page] == Mapped(mpn) for page in (A0, A1, B0))
     assert rooms(small) == 3 * 7 + 7 * 7
     assert pages_on.__name__ == "on"
+
+
+def test_each_of_a_vm_is_refused_for_what_belongs_to_none(small: Small) -> None:
+    with pytest.raises(TypeError, match="a MPN belongs to no VM"):
+        small.each(MPN, A)
+
+
+def test_gets_done_is_enabled_and_then_no_more(small: Small) -> None:
+    def take(s: Small, page: Page) -> None:
+        require(s.backing[page] == Untouched(), Reason.NOT_ALLOWED)
+        s.backing[page] = Ballooned()
+
+    def count(s: Small, page: Page) -> None:
+        s.used += 1
+
+    assert gets_done(take, small, A0)
+    assert not gets_done(count, small, A0)
+    assert small.backing[A0] == Untouched()
+    take(small, A0)
+    assert not gets_done(take, small, A0)

@@ -188,3 +188,17 @@ def test_after_an_error_variants_are_built_as_before() -> None:
     with pytest.raises(CannotLift):
         lift(rule)
     assert Mapped(MPN(0)).mpn is MPN(0)
+
+
+def test_what_belongs_to_no_vm_has_none() -> None:
+    """Frames of a VM would be none on maps, and all of them in a proof."""
+
+    def frames_of(s: Machine, page: Page) -> None:
+        require(s.each(MPN, page.vm).every(lambda mpn: s.low[mpn]), Why.NOT_LOW)
+
+    def owner_of(s: Machine, mpn: MPN) -> None:
+        require(mpn.vm == mpn.vm, Why.NOT_LOW)  # type: ignore[attr-defined]
+
+    for function in (frames_of, owner_of):
+        with pytest.raises(CannotLift, match="a MPN belongs to no VM"):
+            lift(function)
