@@ -7,6 +7,7 @@ instance, enumerations. Sums are datatypes, maps are uninterpreted functions.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from functools import cached_property
 from itertools import count, product
 from typing import Any
@@ -48,6 +49,8 @@ class Encoding:
     def _make_sort(self, kind: type) -> z3.SortRef:
         if kind is int:
             return z3.IntSort()
+        if kind is Fraction:
+            return z3.RealSort()
         if kind is bool:
             return z3.BoolSort()
         if issubclass(kind, Identifier) or kind is Contents:
@@ -146,6 +149,8 @@ class Encoding:
             return z3.BoolVal(value)
         if isinstance(value, int):
             return z3.IntVal(value)
+        if isinstance(value, Fraction):
+            return z3.RealVal(str(value))
         if isinstance(value, Sum):
             leaf: Any = type(value)
             return self.constructor(leaf)(*[self.constant(getattr(value, f.name)) for f in attrs.fields(leaf)])
@@ -165,6 +170,8 @@ class Encoding:
             return z3.is_true(term)
         if kind is int:
             return term.as_long()
+        if kind is Fraction:
+            return self._rational(term)
         if issubclass(kind, Sum):
             leaves = variants_of(sum_of(kind))
             leaf = next(one for one in leaves if one.__name__ == term.decl().name())
@@ -172,11 +179,17 @@ class Encoding:
             return leaf(*[self.value(part, hint) for hint, part in fields])
         return self._named[term.decl().name()]
 
+    @staticmethod
+    def _rational(term: z3.ExprRef) -> Fraction:
+        if not z3.is_rational_value(term):
+            raise ValueError(f"no machine holds {term}: it is not a rational number")
+        return Fraction(term.numerator_as_long(), term.denominator_as_long())
+
     def quantify(self, forall: bool, variables: Sequence[z3.ExprRef], kinds: Sequence[type], body: z3.BoolRef) -> Any:
         """`body` for all (or some) values of the variables; written out on a small instance."""
         if not variables:
             return body
-        infinite = self.sizes is None or any(k is int for k in kinds)
+        infinite = self.sizes is None or any(k in (int, Fraction) for k in kinds)
         if infinite:
             return (z3.ForAll if forall else z3.Exists)(list(variables), body)
         choices = [[z3.BoolVal(True), z3.BoolVal(False)] if kind is bool else self.terms(kind) for kind in kinds]

@@ -35,7 +35,7 @@ def assumption_obligations(theory: Theory) -> Iterator[Obligation]:
     """The assumptions leave machines to speak of: they hold of a small one, under every reading."""
     numbers = {"total_frames": 4, "total_slots": 4, "count_top": 3, "remap_after": 1,
                "minimum": 1, "maximum": 2, "overhead": 1}
-    replaced = [(theory.functions[name], z3.IntVal(number)) for name, number in numbers.items()]
+    replaced = [(theory.functions[name], theory.encoding.constant(number)) for name, number in numbers.items()]
     for statement in theory.assumptions:
         yield Obligation("initial state", f"can be assumed: {statement.entry.name}", "initial", 0, (),
                          z3.substitute_funs(statement.closed, *replaced))

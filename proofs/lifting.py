@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Sequence
 from enum import Enum
+from fractions import Fraction
 from functools import cache
 from typing import Any, get_type_hints
 
@@ -20,7 +21,7 @@ from pagelaw.spec.language import Blocked, Contents, Identifier, Measure, Sum, s
 from pagelaw.spec.language.variants import SumMeta
 
 from .encoding import Encoding
-from .symbolic import Sym, SymBool, SymContents, SymId, SymInt, SymMap, SymState, SymSum
+from .symbolic import Sym, SymBool, SymContents, SymFraction, SymId, SymInt, SymMap, SymState, SymSum
 from .tracing import CannotLift, Tracer
 
 __all__ = ["CannotLift", "Lift", "Path", "Sym", "SymMap", "SymState", "Tracer", "arguments_of", "paths_of"]
@@ -50,6 +51,8 @@ class Lift:
             return SymBool(self, term, bool)
         if kind is int:
             return SymInt(self, term, int)
+        if kind is Fraction:
+            return SymFraction(self, term, Fraction)
         if kind is Contents:
             return SymContents(self, term, kind)
         if issubclass(kind, Identifier):
@@ -57,8 +60,12 @@ class Lift:
         return SymSum(self, term, sum_of(kind) if kind not in Sum.__subclasses__() else kind)
 
     def term(self, value: Any, kind: type) -> Any:
-        """The term for a value, symbolic or concrete."""
+        """The term for a value, symbolic or concrete. A whole number stands for a rational one where one belongs."""
+        if kind is Fraction and type(value) is int:
+            value = Fraction(value)
         if isinstance(value, Sym):
+            if kind is Fraction and value.kind is int:
+                return z3.ToReal(value.term)
             if value.term.sort() != self.encoding.sort(kind):
                 raise CannotLift(f"a {value.kind.__name__} stands where a {kind.__name__} belongs")
             return value.term
@@ -72,11 +79,18 @@ class Lift:
 
     def kind_of(self, *values: Any) -> type:
         """The type that values have in common."""
-        for value in values:
-            if isinstance(value, Sym):
-                return value.kind
-        first = values[0]
-        return sum_of(type(first)) if isinstance(first, Sum) else type(first)
+        kinds = [value.kind if isinstance(value, Sym) else type(value) for value in values]
+        if Fraction in kinds:
+            return Fraction
+        known = [value.kind for value in values if isinstance(value, Sym)]
+        return known[0] if known else sum_of(kinds[0]) if issubclass(kinds[0], Sum) else kinds[0]
+
+    def ratio(self, above: Any, below: Any) -> Any:
+        """A quotient of numbers, as a rational one; demands that the divisor is not 0."""
+        one, other = self.term(above, Fraction), self.term(below, Fraction)
+        if not (z3.is_rational_value(other) and other.numerator_as_long()):
+            self.tracer.demand(other != 0, "a ratio to what may be 0")
+        return self.wrap(one / other, Fraction)
 
     def construct(self, cls: type, arguments: tuple[Any, ...]) -> Any:
         """A variant with symbolic fields (None if no field is symbolic)."""

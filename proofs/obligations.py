@@ -333,9 +333,10 @@ class Theory:
                              tuple(conditions), requirement)
 
     def _reading(self, statement: Statement) -> Iterator[Obligation]:
+        assumed = [] if statement.entry.kind == "assumption" else [one.closed for one in self.assumptions]
         for number, (conditions, requirement, what) in enumerate(statement.defined):
             yield Obligation("reading", f"{statement.entry.name}: {what} ({number})", "defined", 0,
-                             tuple(conditions), requirement)
+                             (*assumed, *conditions), requirement)
 
 
 def functions_in(terms: Sequence[Any]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from pagelaw.spec.language import VM, Blocked, Contents, Identifier, Owned, Sum
@@ -38,6 +39,8 @@ class Writer:
             return f"{self.name(Contents)}(({', '.join(map(self.value, value.words))}))"
         if isinstance(value, Sum):
             return f"{self.name(type(value))}({self.values(fields_of(value))})"
+        if isinstance(value, Fraction):
+            return f"{self.name(Fraction)}({value.numerator}, {value.denominator})"
         return repr(value)
 
     def values(self, values: Sequence[Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
+from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 from typing import Any, get_type_hints
@@ -19,7 +20,7 @@ from pagelaw.spec.private_memory import PrivateMemory
 Change = tuple[str, tuple[Any, ...], Any, Any]
 
 
-ERRORS = (AttributeError, TypeError, KeyError, AssertionError)
+ERRORS = (AttributeError, TypeError, KeyError, AssertionError, ZeroDivisionError)
 """What running a function of the specification raises where it is not defined."""
 
 
@@ -245,7 +246,7 @@ def show(value: Any) -> str:
     if isinstance(value, Sum):
         fields = [show(one) for one in fields_of(value)]
         return f"{type(value).__name__}({', '.join(fields)})" if fields else type(value).__name__
-    return repr(value)
+    return str(value) if isinstance(value, Fraction) else repr(value)
 
 
 def fields_of(value: Sum) -> list[Any]:

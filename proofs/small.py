@@ -7,6 +7,7 @@ sum, so no counting fact is needed and no model is spurious.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import cached_property
 from itertools import product
 from random import Random
@@ -110,7 +111,8 @@ class SmallTheory(Theory):
             ways.append(z3.And(*conditions, z3.Not(one.goal)))
         wrong = z3.Or(ways)
         if obligations[0].rule in ("reading", "initial state"):  # asked of all states, not only of allowed ones
-            self.solver = self.solver_of([*self.encoding.facts_of_the_instance(), *self._exact_sizes()])
+            assumed = [one.closed for one in self.assumptions]
+            self.solver = self.solver_of([*assumed, *self.encoding.facts_of_the_instance(), *self._exact_sizes()])
         model = self.model(wrong)
         return None if model is None else self.decode(self.simplest(model, [wrong], arguments), arguments)
 
@@ -163,6 +165,8 @@ class SmallTheory(Theory):
         """A condition that a term has one of its values, or is of one of its variants, by chance."""
         if issubclass(kind, Sum):
             return self.encoding.tester(chance.choice(variants_of(kind)))(term)
+        if kind is Fraction:
+            return term == self.encoding.constant(Fraction(chance.randrange(3), 2))
         if kind in (int, bool):
             return term == self.encoding.constant(kind(chance.randrange(3 if kind is int else 2)))
         return term == self.encoding.constant(chance.choice(self.keys(kind)))
@@ -183,8 +187,9 @@ class SmallTheory(Theory):
         yield [a.term == self.encoding.terms(a.kind)[0] for a in named]
         yield [term == self.plain(shape) for shape, _, term in entries]
         yield [term == self.encoding.constant(Running()) for shape, _, term in entries if shape.name == "life"]
+        numbers = [term for shape, _, term in entries if shape.value in (int, Fraction) and shape.name != "count_top"]
         for number in (1, 2):
-            yield [term == number for shape, _, term in entries if shape.value is int and shape.name != "count_top"]
+            yield [term == number for term in numbers]
 
     def _grant(self, wishes: list[Any], kept: list[Any], model: Any) -> Any:
         """Grant as many wishes as can be granted together, halving where some cannot."""
@@ -212,7 +217,7 @@ class SmallTheory(Theory):
             return self.encoding.constant(start)
         if shape.name == "count_top":
             return self.encoding.constant(ROOMY_COUNT_FIELD)
-        if shape.value in (int, bool):
+        if shape.value in (int, bool, Fraction):
             return self.encoding.constant(shape.value(0))
         assert not issubclass(shape.value, Sum)
         return self.encoding.constant(self.keys(shape.value)[0])

@@ -6,6 +6,7 @@ truth, and a sum asked for its variant, forks the run in progress.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -75,38 +76,70 @@ class SymBool(Sym):
         return self.lift.wrap(z3.If(self.term, self.lift.term(yes, kind), self.lift.term(no, kind)), kind)
 
 
-class SymInt(Sym):
-    """A whole number."""
+class SymNumber(Sym):
+    """A number. Together with a rational one, a whole one counts as rational."""
 
     __slots__ = ()
 
+    def _both(self, other: Any) -> tuple[Any, Any, type]:
+        kind = self.lift.kind_of(self, other)
+        return self.lift.term(self, kind), self.lift.term(other, kind), kind
+
+    def _combined(self, combine: Callable[[Any, Any], Any], other: Any) -> Any:
+        one, two, kind = self._both(other)
+        return self.lift.wrap(combine(one, two), kind)
+
+    def _compared(self, compare: Callable[[Any, Any], Any], other: Any) -> Any:
+        one, two, _ = self._both(other)
+        return SymBool(self.lift, compare(one, two), bool)
+
+    def __eq__(self, other: object) -> Any:
+        one, two, _ = self._both(other)
+        return SymBool(self.lift, z3.BoolVal(True) if one.eq(two) else one == two, bool)
+
+    def __ne__(self, other: object) -> Any:
+        one, two, _ = self._both(other)
+        return SymBool(self.lift, z3.BoolVal(False) if one.eq(two) else z3.Not(one == two), bool)
+
     def __add__(self, other: Any) -> Any:
-        return SymInt(self.lift, self.term + self._other(other), int)
+        return self._combined(operator.add, other)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Any:
-        return SymInt(self.lift, self.term - self._other(other), int)
+        return self._combined(operator.sub, other)
 
     def __rsub__(self, other: Any) -> Any:
-        return SymInt(self.lift, self._other(other) - self.term, int)
+        return self._combined(lambda one, two: two - one, other)
 
     def __mul__(self, other: Any) -> Any:
-        return SymInt(self.lift, self.term * self._other(other), int)
+        return self._combined(operator.mul, other)
 
     __rmul__ = __mul__
 
     def __lt__(self, other: Any) -> Any:
-        return SymBool(self.lift, self.term < self._other(other), bool)
+        return self._compared(operator.lt, other)
 
     def __le__(self, other: Any) -> Any:
-        return SymBool(self.lift, self.term <= self._other(other), bool)
+        return self._compared(operator.le, other)
 
     def __gt__(self, other: Any) -> Any:
-        return SymBool(self.lift, self.term > self._other(other), bool)
+        return self._compared(operator.gt, other)
 
     def __ge__(self, other: Any) -> Any:
-        return SymBool(self.lift, self.term >= self._other(other), bool)
+        return self._compared(operator.ge, other)
+
+
+class SymInt(SymNumber):
+    """A whole number."""
+
+    __slots__ = ()
+
+
+class SymFraction(SymNumber):
+    """A rational number; to the solver it is a real one."""
+
+    __slots__ = ()
 
 
 class SymId(Sym):

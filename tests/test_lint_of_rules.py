@@ -12,8 +12,8 @@ HEADER = '''\
 from __future__ import annotations
 from .frames import drop_reference, return_frame, reference_count, set_reference_count
 from .language import (
-    VM, Contents, Map, Value, Word, assumption, at_once, choice, enabled, given, invariant, meanwhile, measure, pick,
-    refuse, represents, require, rule, starts_as, step, theorem, transition, view, visible,
+    VM, Contents, Fraction, Map, Value, Word, assumption, at_once, choice, enabled, given, invariant, meanwhile,
+    measure, pick, ratio, refuse, represents, require, rule, starts_as, step, theorem, transition, view, visible,
 )
 from .machine import Machine
 from .operations import abandon
@@ -78,7 +78,7 @@ def allowed(s: Machine, page: Page, mpn: MPN, cpu: VCPU, word: Word, value: Valu
 ''') + '''
 
 @rule("R-01")
-def also_allowed(s: Machine, page: Page, mpn: MPN, cpu: VCPU, word: Word, value: Value) -> None:
+def also_allowed(s: Machine, page: Page, mpn: MPN, word: Word, value: Value, part: Fraction) -> None:
     """Effects, after all refusals."""
     match s.operation[page]:
         case Found(target) if s.low[target]:
@@ -90,7 +90,7 @@ def also_allowed(s: Machine, page: Page, mpn: MPN, cpu: VCPU, word: Word, value:
         case _:
             refuse(Refused.WRONG_STAGE)
     s.contents[mpn] = s.contents[mpn].with_word(word, value)
-    s.free_frames -= pick(s.low[mpn], 1, 0)
+    s.free_frames -= pick(ratio(part * s.free_frames, 3) < 2, 1, 0)
     s.owed.write_each(s.each(VCPU, page.vm), lambda one: (one, page), True, lambda one: not s.owed[one, page])
     revoke(s, page)
     visible(s, give_up, page)
@@ -110,6 +110,8 @@ FORBIDDEN: dict[str, tuple[str, str]] = {
     "is": (in_rule("require(s.pmap[page] is Untouched(), Refused.NOT_MAPPED)"), "is"),
     "is not": (in_rule("require(s.pmap[page] is not None, Refused.NOT_MAPPED)"), "is not"),
     "None": (in_rule("require(s.pmap[page] == None, Refused.NOT_MAPPED)"), "None"),
+    "/": (in_rule("require(s.total_frames / 2 > 1, Refused.NOT_LOW)"), "/"),
+    "a float": (in_rule("require(s.total_frames > 0.5, Refused.NOT_LOW)"), "0.5"),
     "type": (in_rule("require(type(s.pmap[page]) == Mapped, Refused.NOT_MAPPED)"), "a call of type"),
     "isinstance of int": (in_rule("require(isinstance(s.pins[mpn], int), Refused.NOT_LOW)"), "isinstance"),
     "isinstance of an identifier": (in_rule("require(isinstance(mpn, MPN), Refused.NOT_LOW)"), "isinstance"),

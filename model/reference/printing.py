@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from typing import Any
 
 from pagelaw.spec.frames import reference_count
@@ -54,6 +55,8 @@ def value_text(value: Any) -> str:
     """A value as it is read: `Mapped(m3)` as "mapped m3"; of flags, the names of those that are set."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Fraction):
+        return str(value)
     if not isinstance(value, Sum):
         return repr(value)
     parts = [words_of(type(value).__name__)]

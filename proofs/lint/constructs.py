@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from enum import Enum
+from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -18,7 +19,7 @@ from .sources import Finding, Function
 
 OPERATORS = (ast.Add, ast.Sub, ast.Mult)
 COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
-VALUES = (State, Identifier, Sum, Contents, int, bool)
+VALUES = (State, Identifier, Sum, Contents, int, bool, Fraction)
 
 
 @attrs.define
@@ -65,7 +66,7 @@ class Reader:
             self.report(node, "a default or a variable number of arguments", "name every argument")
         for name, kind in self.function.parameters.items():
             if not isinstance(kind, type) or not issubclass(kind, VALUES):
-                self.report(node, f"the type of {name}", "take a state, an identifier, a sum, contents, int or bool")
+                self.report(node, f"the type of {name}", "take a state, identifier, sum, contents, number or bool")
         self.local = {*self.function.parameters, *_assigned(node)}
         self.block(node.body)
         return self.found
@@ -148,6 +149,8 @@ class Reader:
             case ast.BinOp(left=left, op=operator, right=right) if isinstance(operator, OPERATORS):
                 self.expression(left)
                 self.expression(right)
+            case ast.BinOp(op=ast.Div()):
+                self.report(node, *INSTEAD["Div"])
             case ast.Compare():
                 self.comparison(node)
             case ast.IfExp(test=test, body=ast.Constant(value=int()), orelse=ast.Constant(value=int())):
@@ -270,7 +273,7 @@ class Reader:
             case language.meanwhile if alone:
                 if not self.is_state(node.args[0]):
                     self.report(node, "meanwhile on something else than the state", "meanwhile(s, fields, act)")
-            case language.pick if not alone:
+            case language.pick | language.ratio if not alone:
                 self.arguments(node.args)
             case language.enabled | language.gets_done if not alone:
                 self.named(node, "rule", "enabled and gets_done ask about a rule")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 WORDS = "use the words of the language: if, match, require, pick, every, some, write_each"
-EXPRESSIONS = "use ==, !=, <, <=, +, -, and, or, not, pick"
+EXPRESSIONS = "use ==, !=, <, <=, +, -, *, ratio, and, or, not, pick"
 INSTEAD: dict[str, tuple[str, str]] = {
     "For": ("a loop", "use every, some or write_each"),
     "While": ("a loop", "use every, some or write_each"),
@@ -37,6 +37,7 @@ INSTEAD: dict[str, tuple[str, str]] = {
     "MatchSequence": ("a sequence pattern", "match one value at a time"),
     "MatchMapping": ("a mapping pattern", "match the value of one key"),
     "MatchStar": ("a starred pattern", "match one value at a time"),
+    "Div": ("/", "use ratio: a quotient of whole numbers would not be exact"),
     "Is": ("is", "compare with =="),
     "IsNot": ("is not", "compare with !="),
 }

@@ -3,8 +3,11 @@
 A rule is a plain Python function over a state of total maps. Run on maps it
 is the reference model; run on symbolic values, the same function is what is
 proved. These are all the words there are; everything else is Python's own
-`if`, `match`, `and`, `or`, `not`, `==`, `+`, `-`, `<`.
+`if`, `match`, `and`, `or`, `not`, `==`, `+`, `-`, `*`, `<`. Numbers are whole (`int`) or
+exact rationals (`Fraction`); they are divided by `ratio`, never by `/`.
 """
+
+from fractions import Fraction
 
 from .identifiers import VM, Contents, Identifier, Owned, Value, Word
 from .rules import (
@@ -22,6 +25,7 @@ from .rules import (
     meanwhile,
     measure,
     pick,
+    ratio,
     refuse,
     represents,
     require,
@@ -41,6 +45,7 @@ __all__ = [
     "Blocked",
     "Contents",
     "Entry",
+    "Fraction",
     "Grade",
     "Identifier",
     "Ids",
@@ -60,6 +65,7 @@ __all__ = [
     "meanwhile",
     "measure",
     "pick",
+    "ratio",
     "refuse",
     "represents",
     "require",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from fractions import Fraction
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, cast
 
 import attrs
@@ -45,6 +46,14 @@ def pick(holds: bool, yes: R, no: R) -> R:
     if ask is not None:
         return cast(R, ask(yes, no))
     return yes if holds else no
+
+
+def ratio(above: Fraction | int, below: Fraction | int) -> Fraction:
+    """`above` divided by `below`, exactly; it is an error if `below` is 0, and that it never is has to be proved."""
+    engine = getattr(below, "engine", None) or getattr(above, "engine", None)
+    if engine is not None:
+        return cast(Fraction, engine.ratio(above, below))
+    return Fraction(above) / Fraction(below)
 
 
 def visible(s: State, step: Callable[P, R], *arguments: Any) -> None:
