@@ -126,7 +126,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         from pagelaw.proofs import mutants
 
         try:
-            names = [*mutants.names(), mutants.CONTROL]
+            made = mutants.systematic() if "/" in arguments.mutant else {}
+            names = [*mutants.names(), mutants.CONTROL, *made]
         except mutants.Faulty as error:  # the list does not fit the rules
             raise BadInput(f"--mutant: {'; '.join(str(error).splitlines())}") from None
         reading.known("mutant", arguments.mutant, names)

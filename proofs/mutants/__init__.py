@@ -10,6 +10,9 @@ The mutants are listed in the TOML files beside this one, a file a mechanism.
 (steps in a wrong order) and `SYN` are invented. `NULL` changes nothing: it is
 the control. `later.toml` lists the faults that the specification cannot yet
 express, each with the reason.
+
+Beside these there are systematic mutants, made from the text of the rules
+itself (see `systematic`): `merge/guard-1`, `merge/effect-3` and so on.
 """
 
 from .gallery import (
@@ -26,8 +29,9 @@ from .gallery import (
     table,
 )
 from .switch import affected, apply, diff
+from .systematic import systematic
 
 __all__ = [
     "CONTROL", "Certainty", "Change", "Faulty", "Later", "Mutant", "affected", "apply", "diff", "gallery", "get",
-    "later", "names", "table",
+    "later", "names", "systematic", "table",
 ]

@@ -103,6 +103,10 @@ def get(identifier: str) -> Mutant:
     if identifier == CONTROL:
         return control()
     found = gallery().get(identifier)
+    if found is None and "/" in identifier:
+        from .systematic import systematic  # which is made from the texts, by what stands here
+
+        found = systematic().get(identifier)
     if found is None:
         raise Faulty(f"there is no mutant {identifier}{_hint(identifier)}")
     return found

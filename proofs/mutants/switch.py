@@ -14,6 +14,7 @@ from typing import Any
 
 import pagelaw
 from pagelaw import spec
+from pagelaw.spec import vocabulary
 from pagelaw.spec.language import REGISTER, Entry
 
 from ..groups import groups
@@ -25,8 +26,16 @@ OWN_GROUPS = {"theorem": "theorems", "operation": "operations"}
 """The groups that hold all obligations of one kind of entry."""
 
 _on: list[str] = []
+_NOTHING = object()
 
 Place = tuple[dict[str, Any], str, Any]
+"""A namespace, a name in it, and what it meant before: `_NOTHING` if nothing."""
+
+
+def nothing_is_switched_on() -> None:
+    """Refuse to go on while a mutant is: what is read now would be the mutant's text."""
+    if _on:
+        raise Faulty(f"{_on[0]} is switched on already; one mutant at a time")
 
 
 @contextmanager
@@ -37,8 +46,7 @@ def apply(identifier: str) -> Iterator[Mutant]:
     functions that were there before; build theories and models inside.
     """
     mutant = get(identifier)
-    if _on:
-        raise Faulty(f"{_on[0]} is switched on already; one mutant at a time")
+    nothing_is_switched_on()
     texts = {function: changed_text(mutant, function) for function in mutant.functions}
     entries = {kind: dict(named) for kind, named in REGISTER.items()}
     places: list[Place] = []
@@ -49,7 +57,10 @@ def apply(identifier: str) -> Iterator[Mutant]:
         yield mutant
     finally:
         for namespace, name, value in reversed(places):
-            namespace[name] = value
+            if value is _NOTHING:
+                del namespace[name]
+            else:
+                namespace[name] = value
         for kind, named in entries.items():
             REGISTER[kind].clear()
             REGISTER[kind].update(named)
@@ -68,6 +79,9 @@ def _replace(mutant: Mutant, function: str, text: str, places: list[Place]) -> N
     file_name, padded = _file_name(mutant, function), "\n" * (first_line - 1) + text
     linecache.cache[file_name] = (len(padded), None, padded.splitlines(keepends=True), file_name)
     code = compile(padded, file_name, "exec", flags=__future__.annotations.compiler_flag, dont_inherit=True)
+    for word in _words_missing(code, module.__dict__):
+        places.append((module.__dict__, word, _NOTHING))
+        module.__dict__[word] = getattr(vocabulary, word)
     places.append((module.__dict__, name, old))
     exec(code, module.__dict__)  # the specification's own text, changed
     new = module.__dict__[name]
@@ -75,6 +89,11 @@ def _replace(mutant: Mutant, function: str, text: str, places: list[Place]) -> N
         for alias in [alias for alias, value in namespace.items() if value is old]:
             places.append((namespace, alias, old))
             namespace[alias] = new
+
+
+def _words_missing(code: CodeType, namespace: dict[str, Any]) -> list[str]:
+    """The words of the vocabulary that a changed text uses and its chapter does not import."""
+    return sorted(word for word in names_in(code) if word not in namespace and word in vocabulary.__all__)
 
 
 def _file_name(mutant: Mutant, function: str) -> str:
