@@ -20,6 +20,9 @@ from pagelaw.spec.private_memory import PrivateMemory
 Change = tuple[str, tuple[Any, ...], Any, Any]
 
 
+LEAST = {"hard_threshold": 1, "soft_threshold": 2, "high_threshold": 3}
+"""The plainest values of parameters that cannot all be 0."""
+
 ERRORS = (AttributeError, TypeError, KeyError, AssertionError, ZeroDivisionError)
 """What running a function of the specification raises where it is not defined."""
 
@@ -233,7 +236,7 @@ def ordinary(machine: Machine, name: str, keys: tuple[Any, ...]) -> Any:
         return start
     if name in (*SIZES, "zero", "frame_at_boot", "slot_at_boot", "count_top"):
         return getattr(machine, name)[keys[0]] if keys else getattr(machine, name)
-    return shape.value(0)
+    return shape.value(LEAST.get(name, 0))
 
 
 def describe(field: str, keys: tuple[Any, ...]) -> str:

@@ -22,6 +22,7 @@ from pagelaw.spec.vocabulary import MPN, VCPU, Domain, Key, Page, Running, Short
 
 from .encoding import Encoding
 from .obligations import Obligation, Theory
+from .replay import LEAST
 
 Sizes = dict[type, Sequence[Identifier]]
 State = tuple[Machine, dict[str, Any]]
@@ -218,7 +219,7 @@ class SmallTheory(Theory):
         if shape.name == "count_top":
             return self.encoding.constant(ROOMY_COUNT_FIELD)
         if shape.value in (int, bool, Fraction):
-            return self.encoding.constant(shape.value(0))
+            return self.encoding.constant(shape.value(LEAST.get(shape.name, 0)))
         assert not issubclass(shape.value, Sum)
         return self.encoding.constant(self.keys(shape.value)[0])
 

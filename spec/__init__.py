@@ -10,7 +10,8 @@ Read it from top to bottom, in this order:
 - `operations`: what is true at each stage of an operation.
 - `at_once`: each operation in one piece, beside its steps; a good place to start.
 - `progress`: that whatever is under way can go on.
-- `balloon` (3.2), `paging` (3.3), `sharing` (4), `sampling` (5.3), `power` (6.2), `devices` and `remapping` (7).
+- `balloon` (3.2), `paging` (3.3), `sharing` (4), `sampling` (5.3), `power` (6.2), `reclamation` (6.3),
+  `devices` and `remapping` (7).
 
 To add a mechanism: its words go into `vocabulary`, its fields into `machine`;
 what its pages hold into `coherence.memory_of`; its stages into the invariants
@@ -34,6 +35,7 @@ from . import (
     power,
     private_memory,
     progress,
+    reclamation,
     remapping,
     sampling,
     sharing,
@@ -52,6 +54,7 @@ __all__ = [
     "power",
     "private_memory",
     "progress",
+    "reclamation",
     "remapping",
     "sampling",
     "sharing",

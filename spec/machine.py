@@ -24,6 +24,7 @@ from .vocabulary import (
     FrameUse,
     Free,
     GuestEntry,
+    High,
     Hint,
     Idle,
     Kept,
@@ -41,6 +42,7 @@ from .vocabulary import (
     Off,
     Operation,
     Page,
+    Reclamation,
     Sample,
     ShortKey,
     Slot,
@@ -86,6 +88,16 @@ class Machine(State):
     """The greatest number that the count field of a frame holds: 65,535 with 16 bits (ESX-4.3-10, R-23)."""
     remap_after: int = given()
     """Copies after which a page is hot (ESX-7-04, R-45)."""
+    high_threshold: int = given()
+    """Free frames that policy wants at the least: 6 % of all by default (ESX-6.3-05, R-36)."""
+    soft_threshold: int = given()
+    """With fewer free the soft state begins: 4 % (R-37)."""
+    hard_threshold: int = given()
+    """With fewer free the hard state begins: 2 %."""
+    low_threshold: int = given()
+    """With fewer free the low state begins: 1 %."""
+    margin: int = given()
+    """Frames beyond a threshold that must be free before a state is left upwards (R-38)."""
     keep_slot: bool = given()
     """R-10: whether a slot is kept after page-in while the page is clean."""
     swap_shared: bool = given()
@@ -197,6 +209,13 @@ class Machine(State):
     """Machine memory reserved by VMs that are not off, in pages (ESX-6.2-03)."""
     reserved_swap: int = starts_as(0)
     """Swap space reserved by them, in pages (ESX-6.2-04)."""
+
+    # reclamation
+
+    reclamation: Reclamation = starts_as(High())
+    """The reclamation state (ESX-6.3-04)."""
+    free_seen: int = starts_as("total_frames")
+    """How many frames were free when policy last looked: cheap to read, and it lags behind `free_frames`."""
 
 
 SIZES: dict[str, type] = {"total_frames": MPN, "total_slots": Slot, "maximum": Page}

@@ -72,5 +72,8 @@ class Refused(Enum):
     ALREADY_SAMPLED = "the page is in the sample already"
     NOT_SAMPLED = "the page is not in the sample"
 
+    STATE_STANDS = "free memory calls for no other reclamation state"
+    NOTHING_NEW = "as many frames are free as when policy last looked"
+
     WRONG_VALUE = "a device sends something that the page never held during the transfer"
     NOT_OFFERED = "the guest did not offer the page to the balloon"

@@ -27,8 +27,7 @@ NOT_ANSWERED = {
     "estimates from samples, to come": ["ESX-5.3-10", "ESX-5.3-11", "ESX-5.3-12", "ESX-5.3-13"],
     "what admission guarantees, to come": ["ESX-6.2-07"],
     "policy of reclamation, to come": [
-        "ESX-6-02", "ESX-6.3-01", "ESX-6.3-02", "ESX-6.3-03", "ESX-6.3-06", "ESX-6.3-07", "ESX-6.3-08", "ESX-6.3-09",
-        "ESX-6.3-10", "ESX-6.3-11", "ESX-6.3-12", "ESX-6.3-13",
+        "ESX-6-02", "ESX-6.3-06", "ESX-6.3-07", "ESX-6.3-08", "ESX-6.3-09", "ESX-6.3-10",
     ],
 }  # fmt: skip
 """Clauses of kind rule or invariant that nothing cites, by the reason."""

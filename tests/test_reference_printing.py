@@ -78,7 +78,7 @@ def test_a_run_is_printed_step_by_step_with_what_changed() -> None:
 def test_a_state_is_printed_without_what_is_empty() -> None:
     _, state = written_page()
     assert state == """\
-machine: 1 of 3 frames free, 2 of 2 slots free, reserved 2 pages of memory, 1 of swap
+machine: 1 of 3 frames free (high), 2 of 2 slots free, reserved 2 pages of memory, 1 of swap
 VM A: running; 1 of 2 pages resident (minimum 1), 0 swapped (target 0), 0 ballooned (target 0), no driver,
   overhead 1 of 1, touched 0
   A.p0  untouched

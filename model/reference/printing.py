@@ -86,7 +86,8 @@ def table(rows: Iterable[tuple[str, ...]], indent: int = 2) -> list[str]:
 def state_text(s: Machine) -> str:
     """The whole state, without what is empty."""
     lines = [
-        f"machine: {s.free_frames} of {s.total_frames} frames free, {s.free_slots} of {s.total_slots} slots free, "
+        f"machine: {s.free_frames} of {s.total_frames} frames free ({value_text(s.reclamation)}), "
+        f"{s.free_slots} of {s.total_slots} slots free, "
         f"reserved {s.reserved_memory} pages of memory, {s.reserved_swap} of swap"
     ]
     for vm in s.ids[VM]:

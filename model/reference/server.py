@@ -16,6 +16,7 @@ from pagelaw.spec import (
     operations,
     paging,
     power,
+    reclamation,
     remapping,
     sampling,
     sharing,
@@ -332,6 +333,10 @@ class Server(Choosing):
 
     def vm(self) -> Proposal:
         """Something that concerns a whole VM."""
+        if self.chance(0.2):
+            return reclamation.follow_free_memory, ()
+        if self.chance(0.1):
+            return reclamation.look_at_free_memory, ()
         vm = self.any_of(self.vms)
         return self.policy(vm) if self.machine.life[vm] is RUNNING else self.power(vm)
 

@@ -48,6 +48,13 @@ class Sizes:
     """The greatest number that a frame's count field holds."""
     remap_after: int = 1
     """Copies after which a page is hot."""
+    high_threshold: int = 4
+    """Free frames that policy wants; the soft, hard and low states begin with fewer than the next three."""
+    soft_threshold: int = 3
+    hard_threshold: int = 2
+    low_threshold: int = 1
+    margin: int = 1
+    """Frames beyond a threshold that must be free before a state is left upwards."""
     keep_slot: bool = False
     swap_shared: bool = False
     take_over: bool = False
@@ -116,6 +123,11 @@ def machine(sizes: Sizes) -> Machine:
         total_slots=sizes.slots,
         count_top=sizes.count_top,
         remap_after=sizes.remap_after,
+        high_threshold=sizes.high_threshold,
+        soft_threshold=sizes.soft_threshold,
+        hard_threshold=sizes.hard_threshold,
+        low_threshold=sizes.low_threshold,
+        margin=sizes.margin,
         keep_slot=sizes.keep_slot,
         swap_shared=sizes.swap_shared,
         take_over=sizes.take_over,

@@ -20,7 +20,7 @@ from pagelaw import spec
 CONTROL = "NULL"
 """The mutant that changes nothing."""
 
-MECHANISMS = ("sharing", "translation", "paging", "balloon", "devices", "frames_and_power")
+MECHANISMS = ("sharing", "translation", "paging", "balloon", "devices", "frames_and_power", "policy")
 
 
 class Certainty(Enum):

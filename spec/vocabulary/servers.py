@@ -1,4 +1,4 @@
-"""Swap area, sharing, balloon and power."""
+"""Swap area, sharing, balloon, power and reclamation."""
 
 from __future__ import annotations
 
@@ -118,3 +118,29 @@ class Running(Life):
 @variant
 class Dying(Life):
     """Being powered off, page by page."""
+
+
+class Reclamation(Sum):
+    """How scarce memory is, as the server sees it (ESX-6.3-04)."""
+
+    __slots__ = ()
+
+
+@variant
+class High(Reclamation):
+    """Enough is free: nothing is reclaimed."""
+
+
+@variant
+class Soft(Reclamation):
+    """Balloons are inflated."""
+
+
+@variant
+class Hard(Reclamation):
+    """Pages are moved to the swap area."""
+
+
+@variant
+class Low(Reclamation):
+    """They still are, and VMs above their targets get no memory."""

@@ -17,7 +17,7 @@ import pagelaw.spec  # noqa: F401  (fills the register)
 from pagelaw.spec.language import REGISTER
 
 ORDER = ["frames", "translation", "coherence", "zeroing", "operations", "balloon", "paging", "sharing", "sampling",
-         "power", "devices", "remapping"]
+         "power", "reclamation", "devices", "remapping"]
 
 
 def main(results: Path) -> None:
