@@ -20,7 +20,7 @@ from pagelaw.spec import at_once as rows
 from pagelaw.spec import balloon, paging, power, remapping, sharing, translation
 from pagelaw.spec.language import VM, Blocked, Contents, Value, Word, require
 from pagelaw.spec.machine import Machine
-from pagelaw.spec.operations import frame_is_private
+from pagelaw.spec.operations import finish_unmapping, frame_is_private, leave_old_frame
 from pagelaw.spec.refusals import Refused
 from pagelaw.spec.vocabulary import MPN, VCPU, Free, Mapped, Names, NotPresent, Page, Slot, VPage
 from tests.benchmarks.spin_peer import Problem, count, missing
@@ -28,14 +28,13 @@ from tests.benchmarks.spin_peer import Problem, count, missing
 Action = tuple[Hashable, Callable[[Machine], None]]
 """What counts as one operation, and what it does."""
 
-PROBLEMS = [
-    Problem(pages=1),
-    Problem(pages=1, hints=True),
-    Problem(pages=1, hints=True, zones=True),
-    Problem(pages=1, frames=2, hints=True, garbage=True),
-    Problem(pages=1, frames=2, hints=True, garbage=True, zones=True),
-    Problem(pages=2, frames=2, zones=True),
-]
+PROBLEMS = {
+    "four frames": Problem(pages=1),
+    "hints": Problem(pages=1, frames=2, hints=True),
+    "hints and zones": Problem(pages=1, frames=2, hints=True, zones=True),
+    "garbage": Problem(pages=1, frames=2, garbage=True),
+    "two pages": Problem(pages=2, frames=2),
+}
 
 
 def start(problem: Problem) -> Machine:
@@ -109,7 +108,7 @@ def page_out_to_copy(s: Machine, page: Page) -> None:
     """A page in a shared frame leaves for the copy there is."""
     paging.pick_for_paging(s, page)
     rows.all_flush(s, page)
-    rows.finish_unmapping(s, page)
+    finish_unmapping(s, page)
     paging.page_out_to_copy(s, page)
 
 
@@ -118,10 +117,10 @@ def move_up(s: Machine, page: Page, new: MPN, hot: Page) -> None:
     remapping.move_to_high(s, page, hot, new)
     rows.all_flush(s, page)
     remapping.finish_protecting_move(s, page)
-    rows.copy(s, page)
-    rows.install_copy(s, page)
+    sharing.copy(s, page)
+    sharing.install_copy(s, page)
     rows.all_flush(s, page)
-    rows.leave_old_frame(s, page)
+    leave_old_frame(s, page)
 
 
 def actions(s: Machine, problem: Problem) -> Iterator[Action]:
@@ -194,7 +193,7 @@ def every_state(problem: Problem) -> tuple[int, int, int]:
 
 @pytest.mark.deep
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
-@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: "".join(problem.defines()))
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS.keys())
 def test_spin_counts_what_the_rules_do(problem: Problem) -> None:
     spin = count(problem)
     # Spin also counts how it comes to the first state.

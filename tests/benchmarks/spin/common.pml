@@ -6,7 +6,9 @@
  * from ours is an error in one of the two. Each option of the loop is an operation run without interruption.
  * Sizes: two VMs of P pages each, FRAMES frames, SLOTS swap slots, contents 0 or 1 whose keys differ; each VM is
  * guaranteed P - 1 pages, and its balloon and swap targets are P. With ZONES = 1 the frames from LOW on are in high
- * memory, every page is always hot, and pages move between the two. What never changes here is left out: power,
+ * memory, every page is always hot, and pages move between the two. With HINTS = 0 a hint is left just before it is
+ * found, so that none is in any state; with GARBAGE = 0 states are not told apart by what is in free frames and slots
+ * or whose it was: neither is ever read, and both together make P = 3 small enough to be counted. What never changes here is left out: power,
  * drivers, targets, translations (all flushed between operations), dirty (stays set), copies (stay 0), kept slots.
  */
 
