@@ -1,6 +1,6 @@
 /* The common problem as one would write it for Spin: every state of two VMs that share, page and balloon.
  *
- *     spin -a -DP=2 -DZONES=0 common.pml && gcc -O2 -DBFS -DSAFETY -DNOREDUCE -o pan pan.c && ./pan
+ *     spin -a -DP=2 common.pml && gcc -O2 -DBFS -DSAFETY -DNOREDUCE -o pan pan.c && ./pan
  *
  * The peer of our own explorer, and an independent reading of the rules in spec/: a count of states that differs
  * from ours is an error in one of the two. Each option of the loop is an operation run without interruption.
@@ -8,8 +8,9 @@
  * guaranteed P - 1 pages, and its balloon and swap targets are P. With ZONES = 1 the frames from LOW on are in high
  * memory, every page is always hot, and pages move between the two. With HINTS = 0 a hint is left just before it is
  * found, so that none is in any state; with GARBAGE = 0 states are not told apart by what is in free frames and slots
- * or whose it was: neither is ever read, and both together make P = 3 small enough to be counted. What never changes here is left out: power,
- * drivers, targets, translations (all flushed between operations), dirty (stays set), copies (stay 0), kept slots.
+ * or whose it was: neither is ever read, and without both P = 3 is small enough to be counted.
+ * What never changes here is left out: power, drivers, targets, translations (all flushed between operations),
+ * dirty (stays set), copies (stay 0), kept slots.
  */
 
 #ifndef P
@@ -25,10 +26,10 @@
 #define ZONES 0
 #endif
 #ifndef HINTS
-#define HINTS 1
+#define HINTS 0
 #endif
 #ifndef GARBAGE
-#define GARBAGE 1
+#define GARBAGE 0
 #endif
 
 #define LOW     (FRAMES / 2)
