@@ -18,7 +18,7 @@ import z3
 from pagelaw.spec.language import VM, Contents, Identifier, Map, Sum, Value, Word, variants_of
 from pagelaw.spec.language.state import Shape
 from pagelaw.spec.machine import SIZES, Machine
-from pagelaw.spec.vocabulary import MPN, VCPU, Domain, Key, Page, Running, ShortKey, Slot, Transfer, VPage
+from pagelaw.spec.vocabulary import MPN, VCPU, Block, Domain, Key, Page, Running, ShortKey, Slot, Transfer, VPage
 
 from .encoding import Encoding
 from .obligations import Obligation, Theory
@@ -55,6 +55,7 @@ def sizes(
         Page: owned(Page, pages), VPage: owned(VPage, virtual), VCPU: owned(VCPU, vcpus),
         MPN: plain(MPN, frames), Slot: plain(Slot, slots), Transfer: plain(Transfer, transfers),
         Key: plain(Key, 2), ShortKey: plain(ShortKey, short_keys), Domain: plain(Domain, domains),
+        Block: plain(Block, 2),
         Word: plain(Word, 2), Value: plain(Value, 2),
     }
 

@@ -9,7 +9,7 @@ for translations and what is kept for their sake, where the steps must do more
 
 from __future__ import annotations
 
-from .balloon import annotate, inflate, release_to_balloon
+from .balloon import annotate, inflate, release_to_balloon, vacate
 from .frames import add_reference, drop_slot, let_go, return_frame, take_frame, take_slot
 from .language import Contents, at_once, meanwhile, refuse
 from .machine import Machine
@@ -190,7 +190,7 @@ def balloon(s: Machine, page: Page) -> None:
         case Mapped(mpn):
             annotate(s, page)
             s.resident[page.vm] -= 1
-            let_go(s, mpn)
+            vacate(s, mpn)
 
 
 def page_out_in_steps(s: Machine, page: Page, slot: Slot, halfway: Contents) -> None:

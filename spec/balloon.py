@@ -5,20 +5,25 @@ annotates the pmap entry and takes the frame. Nothing rests on the guest
 keeping its hands off: if it touches such a page, the balloon *pops*: the page
 is backed again as on first touch, and until the driver was reset no page goes
 in or out (ESX-3.2-09 to ESX-3.2-12, R-07).
+
+A server that takes memory back in blocks of several frames frees none of them
+before all are given up: a neighbour may still be in use (R-51).
 """
 
 from __future__ import annotations
 
-from .frames import drop_slot, let_go
+from .frames import drop_slot, let_go, return_frame
 from .language import VM, invariant, measure, pick, refuse, require, rule, transition, view, visible
 from .machine import Machine
 from .private_memory import decline, give_up, offer, surrender, withdraw_offers
 from .refusals import Refused
 from .translation import revoke
 from .vocabulary import (
+    MPN,
     Backing,
     Ballooned,
     ForBalloon,
+    Free,
     GivingUp,
     Idle,
     Mapped,
@@ -32,6 +37,7 @@ from .vocabulary import (
     Unmapped,
     Unmapping,
     Untouched,
+    Vacated,
 )
 
 # Targets and the driver.
@@ -115,7 +121,7 @@ def annotate(s: Machine, page: Page) -> None:
     s.balloon_size[page.vm] += 1
 
 
-@rule("ESX-3.2-06", "ESX-3.2-07", "R-04", "R-12")
+@rule("ESX-3.2-06", "ESX-3.2-07", "R-04", "R-12", "R-51")
 def release_to_balloon(s: Machine, page: Page) -> None:
     """The page is out of everybody's reach: its entry is annotated, its frame and its contents are given up."""
     require(s.operation[page] == Unmapped(ForBalloon()), Refused.WRONG_STAGE)
@@ -128,8 +134,30 @@ def release_to_balloon(s: Machine, page: Page) -> None:
             annotate(s, page)
             s.resident[page.vm] -= 1
             s.operation[page] = Idle()
-            let_go(s, mpn)
+            vacate(s, mpn)
             visible(s, give_up, page)
+
+
+def vacate(s: Machine, mpn: MPN) -> None:
+    """Its page no longer uses a frame: without other users it is free, once the rest of its block is given up."""
+    let_go(s, mpn)
+    if isinstance(s.frame[mpn], Free) and not block_is_given_up(s, mpn):
+        s.frame[mpn] = Vacated()
+        s.free_frames -= 1
+
+
+@view
+def block_is_given_up(s: Machine, mpn: MPN) -> bool:
+    """Whether nobody uses any frame of the block that this one belongs to."""
+    return s.each(MPN).every(lambda one: s.block[one] != s.block[mpn] or s.frame[one] in (Free(), Vacated()))
+
+
+@rule("ESX-3.2-07", "R-51")
+def reclaim_vacated(s: Machine, mpn: MPN) -> None:
+    """All frames of a block are given up: each that waited for that is free. Until then none is."""
+    require(s.frame[mpn] != Free(), Refused.FRAME_IS_FREE)
+    require(block_is_given_up(s, mpn), Refused.BLOCK_IN_USE)
+    return_frame(s, mpn)
 
 
 @rule("ESX-3.2-09", "ESX-3.2-11", "R-07")
@@ -237,6 +265,20 @@ def balloon_grows_only_if_asked(before: Machine, after: Machine, page: Page) -> 
     taken = after.pmap[page] == Ballooned() and before.pmap[page] != Ballooned()
     ready = before.driver[page.vm] == Ready() and before.life[page.vm] == Running()
     return not (offered or taken) or (ready and before.balloon_size[page.vm] < before.balloon_target[page.vm])
+
+
+@transition("R-51")
+def vacated_frames_are_freed_with_their_block(before: Machine, after: Machine, mpn: MPN) -> bool:
+    """A frame that was given up and waits is next free, and only when its block is given up as a whole."""
+    leaves = before.frame[mpn] == Vacated() and after.frame[mpn] != Vacated()
+    return not leaves or (after.frame[mpn] == Free() and block_is_given_up(after, mpn))
+
+
+@transition("R-51")
+def balloon_frees_whole_blocks(before: Machine, after: Machine, page: Page, mpn: MPN) -> bool:
+    """What a page's frame is freed for when it goes into the balloon: a block that nobody uses."""
+    inflated = after.pmap[page] == Ballooned() and before.pmap[page] == Mapped(mpn)
+    return not inflated or after.frame[mpn] != Free() or block_is_given_up(after, mpn)
 
 
 @transition("ESX-3.2-11", "R-07")

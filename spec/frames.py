@@ -1,7 +1,7 @@
 """Frames, reference counts and slots: how they are taken and given back, and that none is lost.
 
-Every frame is free, being cleared, private to a page, shared, in transit, a
-bounce buffer or overhead of a VM. Its reference count is the number of pages
+Every frame is free, vacated, being cleared, private to a page, shared, in
+transit, a bounce buffer or overhead of a VM. Its reference count is the number of pages
 mapped to it, operations that hold it, and transfers that pin it. A count too
 large for its field lives in the overflow table (ESX-4.3-10, ESX-4.3-11, R-23).
 """
@@ -46,6 +46,7 @@ from .vocabulary import (
     Transfer,
     Translation,
     UnderWay,
+    Vacated,
     VPage,
     Zeroing,
 )
@@ -211,6 +212,12 @@ def frames_free(s: Machine, use: FrameUse, mpn: MPN) -> int:
 
 
 @measure("frame")
+def frames_vacated(s: Machine, use: FrameUse, mpn: MPN) -> int:
+    """Frames that wait for the rest of their block."""
+    return pick(use == Vacated(), 1, 0)
+
+
+@measure("frame")
 def frames_zeroing(s: Machine, use: FrameUse, mpn: MPN) -> int:
     """Frames being cleared."""
     return 1 if isinstance(use, Zeroing) else 0
@@ -289,7 +296,7 @@ def pins_are_transfers(s: Machine, mpn: MPN) -> bool:
 def use_of_a_frame_fits_its_count(s: Machine, mpn: MPN) -> bool:
     """Unused frames have no user, one in transit has one, a page's own one beside transfers, a shared one some."""
     match s.frame[mpn]:
-        case Free() | Bounce() | Reserved():
+        case Free() | Vacated() | Bounce() | Reserved():
             return reference_count(s, mpn) == 0
         case Zeroing() | InTransit():
             return reference_count(s, mpn) == 1 and s.pins[mpn] == 0
@@ -306,8 +313,8 @@ def free_frames_counted(s: Machine) -> bool:
 
 @invariant("D-04")
 def frames_add_up(s: Machine) -> bool:
-    """Free, being cleared, private, shared, in transit, bounce and overhead frames are all frames there are."""
-    idle = frames_free(s) + frames_zeroing(s) + frames_in_transit(s)
+    """Free, vacated, being cleared, private, shared, in transit, bounce and overhead frames are all there are."""
+    idle = frames_free(s) + frames_vacated(s) + frames_zeroing(s) + frames_in_transit(s)
     in_use = frames_private(s) + frames_shared(s) + frames_bounce(s) + frames_overhead(s)
     return idle + in_use == s.total_frames
 
@@ -365,22 +372,22 @@ def device_leads_to(entry: DeviceTranslation, mpn: MPN) -> bool:
 
 @theorem("ESX-2-11", "R-03")
 def free_frame_is_not_used(s: Machine, page: Page, mpn: MPN) -> bool:
-    """A free frame is no page's, and no operation holds it."""
-    return s.frame[mpn] != Free() or not (s.pmap[page] == Mapped(mpn) or holds(s, page, mpn))
+    """A free or vacated frame is no page's, and no operation holds it."""
+    return s.frame[mpn] not in (Free(), Vacated()) or not (s.pmap[page] == Mapped(mpn) or holds(s, page, mpn))
 
 
 @theorem("ESX-2-11", "R-03")
 def free_frame_is_not_cached(s: Machine, virtual: VPage, cpu: VCPU, mpn: MPN) -> bool:
-    """No shadow or TLB entry leads to a free frame."""
+    """No shadow or TLB entry leads to a free or vacated frame."""
     cached = leads_to(s.shadow[virtual], mpn) or leads_to(s.tlb[cpu, virtual], mpn)
-    return s.frame[mpn] != Free() or not cached
+    return s.frame[mpn] not in (Free(), Vacated()) or not cached
 
 
 @theorem("ESX-2-11", "R-03", "ESX-7-02")
 def free_frame_is_out_of_reach_of_devices(s: Machine, page: Page, t: Transfer, mpn: MPN) -> bool:
-    """No transfer uses a free frame, and no device entry leads to one."""
+    """No transfer uses a free or vacated frame, and no device entry leads to one."""
     reached = uses(s.transfer[t], mpn) or device_leads_to(s.device_entry[page], mpn)
-    return s.frame[mpn] != Free() or not reached
+    return s.frame[mpn] not in (Free(), Vacated()) or not reached
 
 
 @theorem("R-05", "R-10", "R-11")

@@ -16,6 +16,7 @@ from .vocabulary import (
     Absent,
     AtBoot,
     Backing,
+    Block,
     DeviceTransfer,
     DeviceTranslation,
     Domain,
@@ -68,6 +69,8 @@ class Machine(State):
     """What is in the slots then: anything."""
     low: Map[MPN, bool] = given()
     """Whether a frame is in low memory, which devices reach (ESX-7-01)."""
+    block: Map[MPN, Block] = given()
+    """The block that a frame belongs to; the paper's blocks are single frames (R-51)."""
     domain: Map[VM, Domain] = given()
     """The sharing domain of a VM; one common domain unless configured."""
     hash_of: Map[Contents, Key] = given()

@@ -7,7 +7,7 @@ can end. Once that has happened, the step that waited for it is enabled.
 
 from __future__ import annotations
 
-from .balloon import decline_offer
+from .balloon import block_is_given_up, decline_offer, reclaim_vacated
 from .devices import end_inbound, end_outbound
 from .language import gets_done, theorem, view
 from .machine import Machine
@@ -18,6 +18,7 @@ from .remapping import finish_protecting_move
 from .sharing import await_flushes, check_pins, compare, copy, install_copy, merge, protect
 from .translation import flush, flush_devices, flushed
 from .vocabulary import (
+    MPN,
     VCPU,
     Alone,
     BounceIn,
@@ -49,6 +50,7 @@ from .vocabulary import (
     Unmapped,
     Unmapping,
     Untouched,
+    Vacated,
     Writing,
     Written,
 )
@@ -155,3 +157,10 @@ def every_page_of_a_dying_vm_can_go(s: Machine, page: Page) -> bool:
     """A page of a dying VM that still has anything, and no operation, can be reaped."""
     gone = s.pmap[page] == Untouched() or s.operation[page] != Idle()
     return s.life[page.vm] != Dying() or gone or gets_done(reap, s, page)
+
+
+@theorem("R-51")
+def every_block_given_up_gets_free(s: Machine, mpn: MPN) -> bool:
+    """A frame that waits for the rest of its block can be freed once nobody uses the block any more."""
+    waits = s.frame[mpn] == Vacated() and block_is_given_up(s, mpn)
+    return not waits or gets_done(reclaim_vacated, s, mpn)

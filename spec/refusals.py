@@ -35,6 +35,8 @@ class Refused(Enum):
     PINNED = "a device transfer holds the frame"
 
     NO_FREE_FRAME = "the frame named is not free"
+    FRAME_IS_FREE = "the frame is free already"
+    BLOCK_IN_USE = "a frame of its block is still in use"
     NOT_LOW = "the frame is not in low memory"
     NOT_HIGH = "the frame is in low memory"
     SAME_ZONE = "the page is in that part of memory already"

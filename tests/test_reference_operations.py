@@ -42,6 +42,7 @@ from pagelaw.spec.vocabulary import (
     Swapped,
     Transfer,
     Untouched,
+    Vacated,
     VPage,
 )
 
@@ -204,6 +205,29 @@ def test_a_ballooned_page_gives_its_frame_and_its_contents_up(on: Server) -> Non
     assert (s.pmap[p], s.balloon_size[A], s.resident[A], s.free_frames) == (Ballooned(), 1, 1, 11)
     assert on.read(A, 0, W0) == X0
     assert (s.driver[A], s.balloon_size[A]) == (MustReset(), 0)
+
+
+def test_a_block_is_freed_when_no_page_in_it_is_in_use_any_more() -> None:
+    on = server(block=2, minimum=0)
+    s, block = on.s, (MPN(0), MPN(1))
+    for vm, mpn in zip((A, B), block, strict=True):
+        on.run(op.first_touch, page(vm, 0), mpn)
+        on.run(op.make_driver_ready, vm)
+        on.do(balloon.set_balloon_target, (vm, 1))
+    on.write(B, 0, W0, X1)
+    on.run(op.put_into_balloon, page(A, 0))
+    assert ([s.frame[mpn] for mpn in block], s.free_frames) == ([Vacated(), Private(page(B, 0))], 10)
+    reasons = [Refused.BLOCK_IN_USE, Refused.BLOCK_IN_USE, Refused.FRAME_IS_FREE]
+    for mpn, reason in zip((*block, MPN(2)), reasons, strict=True):
+        with pytest.raises(Blocked) as blocked:
+            on.do(balloon.reclaim_vacated, (mpn,))
+        assert blocked.value.reason == reason
+    with pytest.raises(Blocked):
+        on.run(op.first_touch, page(A, 1), block[0])
+    assert on.read(B, 0, W0) == X1
+    on.run(op.put_into_balloon, page(B, 0))
+    assert ([s.frame[mpn] for mpn in block], s.free_frames) == ([Free(), Free()], 12)
+    check_everything(s)
 
 
 def test_an_untouched_page_is_in_the_balloon_at_once(on: Server) -> None:

@@ -30,6 +30,7 @@ READINGS = {
     "hints collide": Sizes(hash_bits=8, short_bits=0, values=3),
     "two domains": Sizes(domains=2, vms=3, pages=3, frames=13),
     "counts overflow": Sizes(count_top=1, minimum=0),
+    "ballooned memory is taken back in blocks": Sizes(block=3, minimum=0),
 }
 
 # Everything on, and little memory: what the broken rules below are looked for in.
@@ -61,8 +62,8 @@ def test_every_rule_is_done_and_refused_for_many_reasons() -> None:
     """Over one busy run, and one without any of the optional readings."""
     done: Counter[str] = Counter()
     reasons = set()
-    for sizes in (BUSY, Sizes(minimum=2, hash_bits=0, domains=2, frames=8)):
-        scheduler = Scheduler(machine(sizes), seed=7)
+    for sizes in (BUSY, Sizes(minimum=2, hash_bits=0, domains=2, frames=8, block=2)):
+        scheduler = Scheduler(machine(sizes), seed=9)
         scheduler.run(60_000)
         done.update({rule.__name__: times for rule, times in scheduler.done.items()})
         reasons |= {reason for _, reason in scheduler.refused}

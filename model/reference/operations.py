@@ -51,6 +51,7 @@ from pagelaw.spec.vocabulary import (
     Transfer,
     UnderWay,
     Untouched,
+    Vacated,
     VPage,
 )
 
@@ -196,6 +197,14 @@ def put_into_balloon(s: Machine, page: Page) -> Steps:
     if isinstance(s.operation[page], GivingUp):
         yield from unmap(s, page)
         yield balloon.release_to_balloon, (page,)
+        yield from reclaim_blocks(s)
+
+
+def reclaim_blocks(s: Machine) -> Steps:
+    """The frames of every block that is given up as a whole are free."""
+    for mpn in s.each(MPN):
+        if s.frame[mpn] == Vacated() and balloon.block_is_given_up(s, mpn):
+            yield balloon.reclaim_vacated, (mpn,)
 
 
 def unmap(s: Machine, page: Page) -> Steps:

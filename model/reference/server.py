@@ -71,6 +71,7 @@ from pagelaw.spec.vocabulary import (
     Transfer,
     Unmapped,
     Unmapping,
+    Vacated,
     Writing,
     Written,
 )
@@ -345,6 +346,9 @@ class Server(Choosing):
         s, chosen = self.machine, self.random()
         if s.life[vm] is not RUNNING:
             return self.power(vm)
+        mpn = self.frames[int(chosen * len(self.frames))]
+        if s.frame[mpn] is Vacated() and (balloon.block_is_given_up(s, mpn) or self.chance(0.1)):
+            return balloon.reclaim_vacated, (mpn,)
         if chosen < 0.02:
             return self.any_of((power.power_vm_off, balloon.reset_guest, balloon.stop_driver)), (vm,)
         if s.overhead_held[vm] < s.overhead[vm] and s.free_frames and chosen < 0.5:

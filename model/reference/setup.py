@@ -10,7 +10,7 @@ import attrs
 
 from pagelaw.spec.language import REGISTER, VM, Contents, Map, Value, Word
 from pagelaw.spec.machine import Machine
-from pagelaw.spec.vocabulary import MPN, VCPU, Domain, Key, Page, ShortKey, Slot, Transfer, VPage
+from pagelaw.spec.vocabulary import MPN, VCPU, Block, Domain, Key, Page, ShortKey, Slot, Transfer, VPage
 
 
 @attrs.frozen(kw_only=True)
@@ -27,6 +27,8 @@ class Sizes:
     frames: int = 10
     low_frames: int = 4
     """How many of the frames are in low memory: the first ones."""
+    block: int = 1
+    """Frames of a block, which the balloon gives up as a whole."""
     slots: int = 8
     transfers: int = 3
     """Device transfers that may be under way at a time."""
@@ -84,6 +86,7 @@ def identifiers(sizes: Sizes) -> dict[type, list[Any]]:
         VPage: [VPage(vm, n) for vm in vms for n in range(sizes.virtual_pages)],
         VCPU: [VCPU(vm, n) for vm in vms for n in range(sizes.vcpus)],
         MPN: [MPN(n) for n in range(sizes.frames)],
+        Block: [Block(n) for n in range(-(-sizes.frames // sizes.block))],
         Slot: [Slot(n) for n in range(sizes.slots)],
         Transfer: [Transfer(n) for n in range(sizes.transfers)],
         Word: [Word(n) for n in range(sizes.words)],
@@ -113,6 +116,7 @@ def machine(sizes: Sizes) -> Machine:
         frame_at_boot=Map(in_frames.__getitem__),
         slot_at_boot=Map(in_slots.__getitem__),
         low=lambda mpn: mpn.number < sizes.low_frames,
+        block=lambda mpn: Block(mpn.number // sizes.block),
         domain=lambda vm: Domain(vm.number % sizes.domains),
         hash_of=lambda contents: Key(hash_of(contents, sizes.hash_bits)),
         short=lambda key: ShortKey(short_of(key.number, sizes.short_bits)),

@@ -19,6 +19,7 @@ from .devices import (
 from .names import (
     MPN,
     VCPU,
+    Block,
     Domain,
     Key,
     Page,
@@ -45,6 +46,7 @@ from .pages import (
     Swapped,
     Tag,
     Untouched,
+    Vacated,
     Zeroing,
 )
 from .servers import (
@@ -134,6 +136,7 @@ __all__ = [
     "AtBoot",
     "Backing",
     "Ballooned",
+    "Block",
     "Bounce",
     "BounceIn",
     "BounceOut",
@@ -231,6 +234,7 @@ __all__ = [
     "Unmapping",
     "Untouched",
     "VPage",
+    "Vacated",
     "Writing",
     "Written",
     "Zeroing",

@@ -33,6 +33,13 @@ class MPN(Identifier):
     letter = "m"
 
 
+class Block(Identifier):
+    """A group of frames that the balloon gives up as a whole: the unit in which the server takes memory back (R-51)."""
+
+    __slots__ = ()
+    letter = "b"
+
+
 class Slot(Identifier):
     """A page-sized place in the swap area."""
 

@@ -51,6 +51,11 @@ class Free(FrameUse):
 
 
 @variant
+class Vacated(FrameUse):
+    """Nobody's too, but given up by the balloon: it waits for the rest of its block (R-51)."""
+
+
+@variant
 class Zeroing(FrameUse):
     """Being cleared for the first touch of this page; not yet visible to it."""
 
