@@ -68,6 +68,11 @@ class Needs:
         """Remember what was needed."""
         self._needed[obligation.property].update((term.get_id(), term) for term in terms)
 
+    def learn_from(self, others: Needs) -> None:
+        """Remember what was needed elsewhere; terms that are no hypotheses here do no harm."""
+        for name, terms in others._needed.items():
+            self._needed[name].update(terms)
+
     def shorter(self, obligation: Obligation) -> Obligation:
         """The same goal, with those hypotheses only that are likely to be needed."""
         given = self.split(obligation)
@@ -99,6 +104,17 @@ class Z3:
                 live = _quick_solver()
                 live.add(*common.values())
             yield Answer("z3", verdict, reason, perf_counter() - started)
+
+    def quickly(self, obligations: Sequence[Obligation]) -> list[bool]:
+        """Which of the obligations are proved by the cheap attempts with few hypotheses."""
+        live, proved = _quick_solver(), []
+        for obligation in obligations:
+            try:
+                proved.append(self._quickly(live, {}, obligation, self.needs.split(obligation)))
+            except z3.Z3Exception:  # whatever goes wrong, it is not proved
+                live = _quick_solver()
+                proved.append(False)
+        return proved
 
     def _ask(self, live: Any, common: dict[int, Any], obligation: Obligation, given: Hypotheses,
              started: float) -> tuple[Verdict, str]:

@@ -181,13 +181,13 @@ def key(text: str, provenance: str) -> str:
     return f"{text} {provenance}"
 
 
-def sources(mutant: str | None) -> str:
-    """A digest of everything that the texts of the obligations depend on."""
+def sources(mutant: str | None, beside: tuple[str, ...] = ()) -> str:
+    """A digest of everything that the texts of the obligations depend on. beside: names of files to leave out."""
     digest = sha256()
     folder = Path(__file__).resolve().parent
     for part in (folder, folder.parent / "spec"):
         for path in sorted(part.rglob("*")):
-            if path.suffix in (".py", ".toml") and path.is_file():
+            if path.suffix in (".py", ".toml") and path.is_file() and path.name not in beside:
                 data = path.read_bytes()
                 digest.update(f"{part.name}/{path.relative_to(part).as_posix()} {len(data)}\n".encode() + data)
     versions: dict[str, Any] = {"python": sys.version, "attrs": package_version("attrs"), "z3": version("z3")}

@@ -106,17 +106,21 @@ class SmallTheory(Theory):
 
     def refute(self, obligations: Sequence[Obligation], arguments: dict[str, Any]) -> State | None:
         """A machine, as plain as can be, and arguments for which the goal of one of the obligations is false."""
-        granted = {term.get_id() for term in self.granted}
-        ways = []
-        for one in obligations:
-            conditions = [term for term in one.hypotheses if term.get_id() not in granted]
-            ways.append(z3.And(*conditions, z3.Not(one.goal)))
-        wrong = z3.Or(ways)
+        wrong = self.wrong(obligations)
         if obligations[0].rule in ("reading", "initial state"):  # asked of all states, not only of allowed ones
             assumed = [one.closed for one in self.assumptions]
             self.solver = self.solver_of([*assumed, *self.encoding.facts_of_the_instance(), *self._exact_sizes()])
         model = self.model(wrong)
         return None if model is None else self.decode(self.simplest(model, [wrong], arguments), arguments)
+
+    def wrong(self, obligations: Sequence[Obligation]) -> Any:
+        """That one of the goals is false although its hypotheses hold; those granted here are left out."""
+        granted = {term.get_id() for term in self.granted}
+        ways = []
+        for one in obligations:
+            conditions = [term for term in one.hypotheses if term.get_id() not in granted]
+            ways.append(z3.And(*conditions, z3.Not(one.goal)))
+        return z3.Or(ways)
 
     def model(self, *conditions: Any) -> Any:
         """A model of the invariants and these conditions; None if there is none."""

@@ -160,12 +160,17 @@ _workshop: Workshop | None = None
 
 
 def start(settings: Settings) -> None:
-    """Begin as one process of a pool: interrupts are the parent's business; end when it ends."""
+    """Begin as one process of a pool, at work on these groups."""
     global _workshop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_as_one_of_a_pool()
     _workshop = Workshop(settings)
     _workshop.__enter__()
+
+
+def begin_as_one_of_a_pool() -> None:
+    """Interrupts are the parent's business; end when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:

@@ -5,14 +5,20 @@ import inspect
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from pagelaw.proofs import mutants
-from pagelaw.proofs.mutants import Faulty, apply
+from pagelaw.proofs.checking import processors
+from pagelaw.proofs.mutants import Change, Faulty, apply
 from pagelaw.proofs.mutants.gallery import changed_text, faults_of, function_named
+from pagelaw.proofs.mutants.judging import UNREADABLE, Fate, Judge, Judgement
+from pagelaw.proofs.mutants.matrix import accepted, judge_all, summary, unexplained
 from pagelaw.proofs.mutants.orders import exchanges
+from pagelaw.proofs.mutants.resting import resting
 from pagelaw.proofs.mutants.switch import called_by
 from pagelaw.proofs.mutants.systematic import KINDS, kind_of, statements, systematic
 from pagelaw.spec.language import REGISTER
@@ -171,3 +177,100 @@ def test_a_word_that_a_chapter_does_not_import_is_lent_to_it() -> None:
 def test_an_unknown_one_is_an_error() -> None:
     with pytest.raises(Faulty, match="there is no mutant merge/guard-99"):
         mutants.get("merge/guard-99")
+
+
+# Judging.
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    """One judge for all; what rests on what is known to it of one rule only, which is quick."""
+    return Judge(resting(["load_tlb"]))
+
+
+@pytest.mark.parametrize(("identifier", "property", "rule"), [
+    ("merge/guard-1", "a step that is not refused does something", "merge"),
+    ("merge/effect-5", "shadow_agrees_with_pmap", "merge"),
+    ("merge/effect-4", "steps leave the same hint", "share"),
+    ("order/protect-await_flushes", "tlb_agrees_with_pmap", "protect"),
+    ("protect/effect-1", "every_wait_ends", "theorem"),
+    ("may_lose_a_page/bound-1", "paged_only_after_an_attempt_to_share", "pick_for_paging"),
+    ("shadow_agrees_with_pmap/weaker-1", "tlb_stays_in_its_vm", "load_tlb"),
+    ("reservations_add_up/weaker-1", "reservations_add_up", "power_vm_off"),
+])  # fmt: skip
+def test_is_killed(judge: Judge, identifier: str, property: str, rule: str) -> None:
+    verdict = judge.judge(identifier)
+    assert (verdict.verdict, verdict.property, verdict.rule) == (Fate.KILLED, property, rule)
+    assert "small" in verdict.means
+
+
+@pytest.mark.parametrize(
+    "identifier", ["scan_finds_hint/guard-2", "stop_driver/guard-1", "shadow_agrees_with_pmap/weaker-2"]
+)
+def test_is_proved_to_do_or_say_the_same(judge: Judge, identifier: str) -> None:
+    assert judge.judge(identifier).verdict is Fate.EQUIVALENT
+
+
+def test_a_statement_is_worth_what_it_alone_refuses(judge: Judge) -> None:
+    assert judge.judge("reservations_add_up/weaker-1").note == "it alone refuses PO-8"
+
+
+def judged_with(judge: Judge, monkeypatch: pytest.MonkeyPatch, change: Change) -> Judgement:
+    """The verdict on `merge/guard-1` if it were another change."""
+    made = systematic()
+    monkeypatch.setitem(made, "merge/guard-1", attrs.evolve(made["merge/guard-1"], changes=(change,)))
+    return judge.judge("merge/guard-1")
+
+
+def test_what_cannot_be_read_is_killed_by_that(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = judged_with(
+        judge, monkeypatch, Change("sharing.merge", "match s.operation[page]:", "match s.nothing[page]:")
+    )
+    assert (verdict.verdict, verdict.property, verdict.means) == (Fate.KILLED, UNREADABLE, ("lifting",))
+    assert "AttributeError" in verdict.note
+
+
+@pytest.mark.parametrize(("function", "old", "new", "expected"), [
+    ("sharing.merge", "case Same(target):", "case Same(target):  # the same", Fate.EQUIVALENT),
+    ("sharing.merge", "refuse(Refused.WRONG_STAGE)", "refuse(Refused.NOT_MAPPED)", Fate.EQUIVALENT),
+    ("balloon.set_balloon_target", "require(0 <= pages", "require(1 <= pages", Fate.SURVIVOR),
+])  # fmt: skip
+def test_what_is_not_refused_does_the_same_or_survives(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, function: str, old: str, new: str, expected: Fate
+) -> None:
+    assert judged_with(judge, monkeypatch, Change(function, old, new)).verdict is expected
+
+
+# All of them.
+
+
+def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    names = ["touch/guard-1", "touch/guard-2"]
+    first = judge_all(names[:1], folder=tmp_path)
+    (kept,) = tmp_path.glob("judged-*.jsonl")
+    kept.write_text(kept.read_text() + '{"identifier": "touch/gua')  # cut off by an interruption
+    told: list[str] = []
+    both = judge_all(
+        names, folder=tmp_path, progress=lambda one, done, all: told.append(f"{one.identifier} {done}/{all}")
+    )
+    assert told == ["touch/guard-2 2/2"]
+    assert both[0] == first[0]
+    assert [one.identifier for one in both] == names
+    assert summary(both)["killed"] == 2
+    assert summary(both)["by_kind"]["guard"] == {"total": 2, "killed": 2, "equivalent": 0, "survivors": 0}
+
+
+def test_survivors_and_reasons_must_fit() -> None:
+    known = {identifier: Judgement(identifier, kind_of(identifier), Fate.SURVIVOR) for identifier in accepted()}
+    assert unexplained(known.values()) == []
+    extra = Judgement("merge/guard-1", "guard", Fate.SURVIVOR)
+    assert unexplained([*known.values(), extra]) == ["merge/guard-1 survives without a reason"]
+    if known:
+        first = next(iter(known.values()))
+        dead = attrs.evolve(first, verdict=Fate.KILLED)
+        assert unexplained([dead]) == [f"{first.identifier} has a reason, but is killed"]
+
+
+@pytest.mark.deep
+def test_every_mutant_is_killed_or_the_same_or_explained() -> None:
+    assert unexplained(judge_all(jobs=processors())) == []

@@ -99,9 +99,11 @@ def names() -> tuple[str, ...]:
 
 
 def get(identifier: str) -> Mutant:
-    """A mutant; the control too."""
+    """A mutant; the control too, and two mutants at once as `ID+ID`."""
     if identifier == CONTROL:
         return control()
+    if "+" in identifier:
+        return _both(*map(get, identifier.split("+", 1)))
     found = gallery().get(identifier)
     if found is None and "/" in identifier:
         from .systematic import systematic  # which is made from the texts, by what stands here
@@ -110,6 +112,12 @@ def get(identifier: str) -> Mutant:
     if found is None:
         raise Faulty(f"there is no mutant {identifier}{_hint(identifier)}")
     return found
+
+
+def _both(one: Mutant, other: Mutant) -> Mutant:
+    """Two mutants at once."""
+    identifier = f"{one.identifier}+{other.identifier}"
+    return attrs.evolve(one, identifier=identifier, changes=(*one.changes, *other.changes))
 
 
 def _hint(identifier: str) -> str:

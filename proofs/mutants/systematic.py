@@ -7,7 +7,7 @@
 - `STATEMENT/weaker-N`: an invariant or transition says one thing less.
 - `FUNCTION/bound-N`: `<` becomes `<=` and so on; `FUNCTION/constant-N`: a number of the policy is one more, or less.
 
-The numbers follow the text from top to bottom. `python -m pagelaw.proofs.mutants.systematic`
+The numbers follow the text from top to bottom. `python -m pagelaw.proofs.mutants`
 lists all mutants, and the orders that cannot be exchanged, each with the reason.
 """
 
@@ -205,11 +205,3 @@ def _within(text: Text) -> Iterator[ast.AST]:
 def returns_truth(text: Text) -> bool:
     """Whether a function answers yes or no."""
     return isinstance(text.tree.returns, ast.Name) and text.tree.returns.id == "bool"
-
-
-if __name__ == "__main__":
-    for mutant in systematic().values():
-        print(f"{mutant.identifier}: {mutant.title}")
-    for one in exchanges():
-        if not one.changes:
-            print(f"no order/{one.first}-{one.second}: {one.title}")
