@@ -48,7 +48,7 @@ DEEP = [
 @pytest.fixture(scope="module")
 def sample() -> Reaching:
     reaching = Reaching(DEEP)
-    reaching.search(seed=3, rounds=30)
+    reaching.search(seed=1, rounds=200)
     reaching.shorten()
     return reaching
 
@@ -71,7 +71,7 @@ def test_shortened_runs_take_their_paths_and_need_every_step(sample: Reaching) -
 
 def test_runs_are_the_same_for_the_same_seed(sample: Reaching) -> None:
     again = Reaching(DEEP)
-    again.search(seed=3, rounds=30)
+    again.search(seed=1, rounds=200)
     again.shorten()
     assert again.runs == sample.runs
 
