@@ -5,7 +5,7 @@ parser and sets `run`, a function from the arguments to the exit code. They
 import what they need when they run, so that the command starts at once.
 
 Exit codes: 0 all is well, 1 something is wrong with what was examined, 2 bad
-input or could not run, 130 interrupted.
+input or could not run, 3 undetermined, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import check, mutants
+from . import check, explore, mutants
 from .reading import BadInput
 
-COMMANDS = (check, mutants)
+COMMANDS = (check, explore, mutants)
 
 EPILOG = """\
 examples:
   pagelaw check                    prove every rule; a second run remembers
   pagelaw check --rule merge       one rule
   pagelaw check --help             all that it can do
+  pagelaw explore common           every state of a small machine
   pagelaw mutants                  known faults, which a check must refuse
 """
 

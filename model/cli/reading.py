@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -73,3 +74,13 @@ def file(option: str, name: str | None) -> Path | None:
     except OSError as error:
         raise BadInput(f"{option}: cannot write {name}: {error.strerror}") from None
     return path
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    new = path.with_name(path.name + ".new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, path)
+    except OSError as error:
+        raise BadInput(f"cannot write {path}: {error.strerror}") from None

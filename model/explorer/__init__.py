@@ -1,0 +1,9 @@
+"""Every state of a small machine, from the specification's own rules.
+
+- `gallery`: the machines; `machines`: what one is; `rows`: operations run without interruption.
+- `search`: breadth first, so that a run to a violation is a shortest one.
+- `packing`, `watched`: states as strings of bytes, and machines that are read through them.
+- `memo`: what a rule does is remembered by what it read, so that it is run once for each different reading.
+- `acting`, `asking`: what is asked of every step and of every state.
+- `symmetry`: states that differ in names only count as one.
+"""

@@ -1,0 +1,87 @@
+"""The small machines that are explored: how large, how they begin, what may happen in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import attrs
+
+from pagelaw.spec.language import REGISTER, Sum, variants_of
+from pagelaw.spec.machine import Machine
+
+from ..reference.beside import field_sorts, parameter_names, parameter_sorts
+from ..reference.setup import Sizes, machine
+
+Action = Callable[..., Any]
+"""A rule, or a row of rules run without interruption: a function of a machine and its arguments."""
+Step = tuple[Action, tuple[Any, ...]]
+
+
+@attrs.frozen(kw_only=True)
+class Small:
+    """A machine small enough to see every state of it."""
+
+    name: str
+    about: str
+    """What it is for, in a sentence."""
+    sizes: Sizes
+    actions: tuple[str, ...]
+    """Names of rules, or of rows of rules."""
+    rows: Mapping[str, Action] = attrs.field(factory=dict)
+    begin: Callable[[Machine], Iterator[Step]]
+    """The steps from the initial state to the one where the exploration begins."""
+    forgets: bool = False
+    """Whether what is in frames and slots that nobody uses, and whose data it is, is left out: so that there are
+    fewer states. Nothing that is asked of tags is asked then."""
+    only: Mapping[str, Callable[[Machine], Sequence[Any]]] = attrs.field(factory=dict)
+    """The values that a parameter takes, by "action.parameter" or by the parameter's name, where not all are tried."""
+
+    def machine(self) -> Machine:
+        """It, where the exploration begins."""
+        made = machine(self.sizes)
+        for action, arguments in self.begin(made):
+            action(made, *arguments)
+        return made
+
+    def functions(self) -> list[Action]:
+        """The actions, as they are now: a mutant's, if one is switched on."""
+        return [self.rows[name] if name in self.rows else REGISTER["rule"][name].function for name in self.actions]
+
+    def instances(self, made: Machine) -> Iterator[Step]:
+        """Every action with all arguments that are tried."""
+        for function in self.functions():
+            name = function.__name__
+            domains = [
+                self._domain(made, f"{name}.{parameter}", parameter, sort)
+                for parameter, sort in zip(parameter_names(function), parameter_sorts(function), strict=True)
+            ]
+            for arguments in product(*domains):
+                yield function, arguments
+
+    def _domain(self, made: Machine, full: str, parameter: str, sort: type) -> Sequence[Any]:
+        chosen = self.only.get(full) or self.only.get(parameter)
+        return chosen(made) if chosen is not None else everything(made, sort)
+
+
+def everything(made: Machine, sort: type) -> list[Any]:
+    """All values of a sort."""
+    if sort is bool:
+        return [False, True]
+    if sort is int:
+        return list(range(max(made.maximum[vm] for vm in made.ids[next(iter(made.ids))]) + 1))
+    if issubclass(sort, Sum):
+        return [leaf(*fields) for leaf in variants_of(sort)
+                for fields in product(*[everything(made, field) for field in field_sorts(leaf)])]  # fmt: skip
+    return list(made.ids[sort])
+
+
+def sizes_text(sizes: Sizes) -> str:
+    """Sizes as they are read: those that a machine of this kind has."""
+    names = [field.name for field in attrs.fields(Sizes)]
+    shown = [name for name in names if name in ALWAYS_TOLD or getattr(sizes, name) != getattr(Sizes(), name)]
+    return ", ".join(f"{name} {getattr(sizes, name)}" for name in shown)
+
+
+ALWAYS_TOLD = ("vms", "pages", "vcpus", "frames", "slots", "transfers")

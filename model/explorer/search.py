@@ -1,0 +1,304 @@
+"""Every state of a small machine, breadth first: so a run that leads to a violation is a shortest one."""
+
+from __future__ import annotations
+
+import resource
+from array import array
+from collections import Counter
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import attrs
+
+from pagelaw.spec.language import Identifier
+from pagelaw.spec.machine import Machine
+from pagelaw.spec.vocabulary import MPN, Slot
+
+from ..reference.beside import call_text
+from ..reference.paths import Recorder
+from .acting import Acting, Between, Outcome, Views, fields_behind, written
+from .asking import Asking
+from .machines import Small, Step
+from .memo import Memo
+from .packing import Layout, Moved, fields_that_tell_apart
+from .symmetry import Symmetry
+from .watched import Watched
+
+EVERY = 512
+"""States between two looks at the memory, and two reports."""
+
+
+@attrs.frozen(kw_only=True)
+class Violation:
+    """A step that is not allowed, or a state in which a statement is false, with the shortest run that leads there."""
+
+    property: str
+    told: str
+    run: tuple[Step, ...]
+    """From where the exploration began; the last step is the one that does it."""
+
+
+@attrs.define(kw_only=True)
+class Explored:
+    """What was seen."""
+
+    machine: str
+    states: int = 0
+    """States seen, each standing for all that differ from it in names only."""
+    represented: int = 0
+    """States that these stand for."""
+    transitions: int = 0
+    depth: int = 0
+    """Steps from the beginning to the farthest state."""
+    frontier: int = 0
+    """States seen of which the steps were not tried."""
+    seconds: float = 0.0
+    megabytes: float = 0.0
+    done: Counter[str] = attrs.field(factory=Counter)
+    """How often each action was done."""
+    paths: set[str] = attrs.field(factory=set)
+    """The paths of rules that were taken, refusals too."""
+    violation: Violation | None = None
+    stopped: str = ""
+    """Why it ended before everything was seen; "" if it did not."""
+    levels: list[int] = attrs.field(factory=list)
+    """New states at each depth."""
+
+    def forecast(self) -> str:
+        """What the growth from depth to depth says of how many states there are."""
+        if len(self.levels) < 3 or not self.levels[-2]:
+            return "too early to tell how many states there are"
+        growth = self.levels[-1] / self.levels[-2]
+        if growth >= 1:
+            return f"still growing by {growth:.2f} at each depth: many times what was seen"
+        rest = self.frontier * growth / (1 - growth)
+        return f"falling by {growth:.2f} at each depth: perhaps {self.states + int(rest):,} states in all"
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures."""
+        found = {field.name: getattr(self, field.name) for field in attrs.fields(Explored)}
+        found.update(done=dict(sorted(self.done.items())), paths=sorted(self.paths), violation=None,
+                     seconds=round(self.seconds, 3), megabytes=round(self.megabytes))  # fmt: skip
+        if self.violation is not None:
+            found["violation"] = {
+                "property": self.violation.property, "told": self.violation.told,
+                "run": [call_text(action, arguments) for action, arguments in self.violation.run],
+            }  # fmt: skip
+        return found
+
+    @property
+    def complete(self) -> bool:
+        """Whether every state was seen."""
+        return not self.stopped and self.violation is None
+
+
+Progress = Callable[[Explored], None]
+
+
+def explore(small: Small, *, symmetric: bool = True, megabytes: float = 2048.0, seconds: float = float("inf"),
+            watch_paths: bool = True, kinds: tuple[str, ...] = ("invariant", "theorem"),
+            progress: Progress | None = None) -> Explored:  # fmt: skip
+    """See every state, as long as the memory and the time suffice."""
+    began = perf_counter()
+    fields_behind.cache_clear()  # a mutant may have been switched on or off since
+    start = small.machine()
+    if small.forgets:
+        for mpn in start.ids[MPN]:
+            start.contents[mpn] = start.zero
+        for slot in start.ids[Slot]:
+            start.slot_contents[slot] = start.zero
+    fields = fields_that_tell_apart(start) - ({"tag"} if small.forgets else set())
+    while True:
+        search = Search(small, start, fields, symmetric, watch_paths, kinds)
+        try:
+            return search.run(began, megabytes, seconds, progress)
+        except Moved as moved:
+            fields.add(moved.field)
+
+
+class Search:
+    """One exploration, with the fields that are known to change."""
+
+    def __init__(self, small: Small, start: Machine, fields: set[str], symmetric: bool, watch_paths: bool,
+                 kinds: tuple[str, ...]) -> None:  # fmt: skip
+        self.small = small
+        ignored = {"tag"} if small.forgets else set()
+        if "fill" not in fields:
+            ignored.add("generation")
+        self.layout = Layout(start, fields, ignored, small.forgets)
+        self.symmetry = Symmetry(self.layout)
+        self.symmetric = symmetric
+        recorder = Recorder() if watch_paths else None
+        self.steps = list(small.instances(start))
+        self.views, self.between = Views(self.layout), Between(self.layout)
+        both = Watched.over(self.layout), Watched.over(self.layout)
+        self.acting = [Acting(self.layout, self.views, both, recorder, *step) for step in self.steps]
+        self.memos = [Memo(one) for one in self.acting]
+        self.actions = [
+            (number, memo, self._renamed_in(arguments)) for number, (memo, (_, arguments))
+            in enumerate(zip(self.memos, self.steps, strict=True))
+        ]  # fmt: skip
+        self.asking = Asking(self.layout, kinds)
+        self.found = Explored(machine=small.name)
+        self.number: dict[bytes, int] = {}
+        self.states: list[bytes] = []
+        self.parent, self.by = array("l"), array("l")
+
+    def _renamed_in(self, arguments: tuple[Any, ...]) -> tuple[int, ...]:
+        """The identifiers among the arguments that could be others."""
+        number_of = self.layout.number_of
+        return tuple(number_of[one] for one in arguments if isinstance(one, Identifier) and one in number_of)
+
+    def name(self, packed: bytes) -> bytes:
+        """The state that stands for this one."""
+        return self.symmetry.canonical(packed) if self.symmetric else packed
+
+    def run(self, began: float, megabytes: float, seconds: float, progress: Progress | None) -> Explored:
+        """Breadth first, level by level."""
+        found = self.found
+        try:
+            self._search(began, megabytes, seconds, progress)
+        except KeyboardInterrupt:
+            found.stopped = "interrupted"
+        found.states = len(self.states)
+        found.seconds = perf_counter() - began
+        found.megabytes = memory()
+        return found
+
+    def _search(self, began: float, megabytes: float, seconds: float, progress: Progress | None) -> None:
+        found, states = self.found, self.states
+        question = self.asking.false(self.layout.start)
+        if question is not None:
+            self._violated(-1, -1, question.told())
+            return
+        first, ways = self.symmetry.canonical_and_ways(self.layout.start) if self.symmetric else (self.layout.start, 1)
+        self._enter(first, ways, -1, -1)
+        level_end, at = 1, 0
+        while at < len(states) and found.violation is None:
+            if at == level_end:
+                found.levels.append(level_end - sum(found.levels))
+                found.depth += 1
+                level_end = len(states)
+            if at % EVERY == 0:
+                found.states, found.frontier = len(states), len(states) - at
+                found.seconds, found.megabytes = perf_counter() - began, memory()
+                if progress is not None:
+                    progress(found)
+                if found.megabytes > megabytes:
+                    found.stopped = f"the bound of {megabytes:,.0f} MB is reached"
+                    return
+                if found.seconds > seconds:
+                    found.stopped = f"the {seconds:,.0f} seconds are over"
+                    return
+            self._expand(at)
+            at += 1
+            found.frontier = len(states) - at
+        found.levels.append(len(states) - sum(found.levels))
+
+    def _expand(self, at: int) -> None:
+        packed, number, found = self.states[at], self.number, self.found
+        name = self.symmetry.canonical_and_ways if self.symmetric else lambda after: (after, 1)
+        private = self.views(packed)
+        exchanged, loners = self.symmetry.stood_for(packed) if self.symmetric else ({}, {})
+        for action, memo, named in self.actions:
+            if exchanged and named:
+                if named[0] in exchanged:
+                    continue
+                if loners and any(one in loners and loners[one] not in named for one in named):
+                    continue
+            outcome: Outcome = memo(packed)
+            if outcome.refused is not None:
+                if outcome.path:
+                    found.paths.add(outcome.path)
+                continue
+            found.transitions += 1
+            found.done[self.steps[action][0].__name__] += 1
+            if outcome.path:
+                found.paths.add(outcome.path)
+            after = outcome.after(packed)
+            wrong = self._wrong(action, packed, after, private, outcome)
+            if wrong:
+                self._violated(at, action, wrong)
+                return
+            if not outcome.writes:
+                continue
+            canonical, ways = name(after)
+            if canonical not in number:
+                question = self.asking.false(after, outcome.changed)
+                if question is not None:
+                    self._violated(at, action, question.told())
+                    return
+                self._enter(canonical, ways, at, action)
+
+    def _wrong(self, action: int, packed: bytes, after: bytes, private: list[Any], outcome: Outcome) -> str:
+        """What is wrong with a step, "" if nothing; the state that it leaves is another question."""
+        if outcome.problem:
+            return outcome.problem
+        if outcome.private or outcome.changed & self.views.fields:
+            told = self.views.difference(private, self.views(after), outcome)
+            if told:
+                return f"refinement: {told}"
+        if self.acting[action].is_rule and outcome.changed:
+            return self.between.false(packed, written(packed, outcome.unsettled), outcome.changed)
+        return ""
+
+    def _enter(self, packed: bytes, ways: int, parent: int, action: int) -> None:
+        self.number[packed] = len(self.states)
+        self.states.append(packed)
+        self.parent.append(parent)
+        self.by.append(action)
+        self.found.represented += self.symmetry.orbit(ways) if self.symmetric else 1
+
+    # the run that leads to a violation
+
+    def _violated(self, parent: int, action: int, told: str) -> None:
+        run: list[Step] = []
+        if action >= 0:
+            run, here = self._run_to(parent)
+            last, told = self._last(here, action)
+            run.append(last)
+        name = told.split(" ", 1)[0].rstrip(":")
+        self.found.violation = Violation(property=name, told=told, run=tuple(run))
+
+    def _run_to(self, parent: int) -> tuple[list[Step], bytes]:
+        """The steps to a state, and that state. The names in it are those of one run from the beginning."""
+        chain: list[int] = []
+        at = parent
+        while at > 0:
+            chain.append(at)
+            at = self.parent[at]
+        steps: list[Step] = []
+        here = self.layout.start
+        for target in reversed(chain):
+            here = self._follow(here, self.by[target], self.states[target], steps)
+        return steps, here
+
+    def _follow(self, here: bytes, action: int, target: bytes, steps: list[Step]) -> bytes:
+        """The step by the same action that leads to the target, but for names."""
+        function = self.steps[action][0]
+        for number, (other, arguments) in enumerate(self.steps):
+            if other is function:
+                outcome: Outcome = self.memos[number](here)
+                if outcome.refused is None and self.name(outcome.after(here)) == target:
+                    steps.append((function, arguments))
+                    return outcome.after(here)
+        raise AssertionError("a step that was found is found again under other names")
+
+    def _last(self, here: bytes, action: int) -> tuple[Step, str]:
+        """The last step: one by the same action after which something is wrong; and what."""
+        function = self.steps[action][0]
+        for number, (other, arguments) in enumerate(self.steps):
+            outcome = self.memos[number](here) if other is function else None
+            if outcome is not None and outcome.refused is None:
+                after = outcome.after(here)
+                told = self._wrong(number, here, after, self.views(here), outcome)
+                question = self.asking.false(after)
+                if told or question is not None:
+                    return (function, arguments), told or question.told()  # type: ignore[union-attr]
+        raise AssertionError("a violation that was found is found again under other names")
+
+
+def memory() -> float:
+    """The most memory that this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
