@@ -34,7 +34,7 @@ def initial_obligations(theory: Theory) -> Iterator[Obligation]:
 def assumption_obligations(theory: Theory) -> Iterator[Obligation]:
     """The assumptions leave machines to speak of: they hold of a small one, under every reading."""
     numbers = {"total_frames": 4, "total_slots": 4, "count_top": 3, "remap_after": 1,
-               "minimum": 1, "maximum": 2, "overhead": 1,
+               "minimum": 1, "maximum": 2, "overhead": 1, "low_for_all": 1,
                "high_threshold": 4, "soft_threshold": 3, "hard_threshold": 2, "low_threshold": 1, "margin": 1}
     replaced = [(theory.functions[name], theory.encoding.constant(number)) for name, number in numbers.items()]
     for statement in theory.assumptions:

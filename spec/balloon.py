@@ -12,7 +12,7 @@ before all are given up: a neighbour may still be in use (R-51).
 
 from __future__ import annotations
 
-from .frames import drop_slot, let_go, return_frame
+from .frames import drop_slot, let_go, return_frame, use_frame
 from .language import VM, invariant, measure, pick, refuse, require, rule, transition, view, visible
 from .machine import Machine
 from .private_memory import decline, give_up, offer, surrender, withdraw_offers
@@ -142,8 +142,7 @@ def vacate(s: Machine, mpn: MPN) -> None:
     """Its page no longer uses a frame: without other users it is free, once the rest of its block is given up."""
     let_go(s, mpn)
     if isinstance(s.frame[mpn], Free) and not block_is_given_up(s, mpn):
-        s.frame[mpn] = Vacated()
-        s.free_frames -= 1
+        use_frame(s, mpn, Vacated())
 
 
 @view

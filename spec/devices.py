@@ -7,7 +7,7 @@ which costs a copy. Pages that cost too many are moved: see `remapping`.
 
 from __future__ import annotations
 
-from .frames import add_reference, drop_reference, is_free, lose_reference, return_frame
+from .frames import add_reference, drop_reference, is_free, lose_reference, return_frame, use_frame
 from .language import Contents, Value, Word, invariant, refuse, require, rule, theorem, transition, view, visible
 from .machine import Machine
 from .private_memory import receive, receive_and_stop, send, start_receiving, start_sending, stop_transfer
@@ -153,8 +153,7 @@ def take_buffer(s: Machine, transfer: Transfer, mpn: MPN, buffer: MPN) -> None:
     require(not s.low[mpn], Refused.NOT_HIGH)
     require(is_free(s, buffer), Refused.NO_FREE_FRAME)
     require(s.low[buffer], Refused.NOT_LOW)
-    s.frame[buffer] = Bounce(transfer)
-    s.free_frames -= 1
+    use_frame(s, buffer, Bounce(transfer))
 
 # Data moves, transfers end.
 

@@ -72,6 +72,12 @@ def is_free(s: Machine, mpn: MPN) -> bool:
     return s.frame[mpn] == Free()
 
 
+@choice(Grade.OUR_READING, "ESX-7-06", "R-52")
+def is_kept_for_devices(s: Machine, mpn: MPN) -> bool:
+    """Of low memory the last free frames are kept for devices: no page that does without gets one."""
+    return s.low[mpn] and s.low_in_use >= s.low_for_all
+
+
 def add_reference(s: Machine, mpn: MPN) -> None:
     """One user more."""
     set_reference_count(s, mpn, reference_count(s, mpn) + 1)
@@ -88,8 +94,7 @@ def drop_reference(s: Machine, mpn: MPN) -> None:
     set_reference_count(s, mpn, left)
     if left == 0:
         forget_shared_frame(s, mpn)
-        s.frame[mpn] = Free()
-        s.free_frames += 1
+        free_frame(s, mpn)
 
 
 def let_go(s: Machine, mpn: MPN) -> None:
@@ -102,16 +107,28 @@ def let_go(s: Machine, mpn: MPN) -> None:
 
 def take_frame(s: Machine, mpn: MPN, use: FrameUse) -> None:
     """A free frame gets a use, and one user. What is in it stays until somebody overwrites it."""
-    s.frame[mpn] = use
-    s.free_frames -= 1
+    use_frame(s, mpn, use)
     set_reference_count(s, mpn, 1)
 
 
 def return_frame(s: Machine, mpn: MPN) -> None:
     """A frame that was never shared is free again. Its contents stay in it."""
     set_reference_count(s, mpn, 0)
+    free_frame(s, mpn)
+
+
+def use_frame(s: Machine, mpn: MPN, use: FrameUse) -> None:
+    """A free frame gets a use."""
+    s.frame[mpn] = use
+    s.free_frames -= 1
+    s.low_in_use += pick(s.low[mpn], 1, 0)
+
+
+def free_frame(s: Machine, mpn: MPN) -> None:
+    """A frame has no use any more."""
     s.frame[mpn] = Free()
     s.free_frames += 1
+    s.low_in_use -= pick(s.low[mpn], 1, 0)
 
 
 def forget_shared_frame(s: Machine, mpn: MPN) -> None:

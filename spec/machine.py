@@ -89,6 +89,8 @@ class Machine(State):
     """Slots of the swap area."""
     count_top: int = given()
     """The greatest number that the count field of a frame holds: 65,535 with 16 bits (ESX-4.3-10, R-23)."""
+    low_for_all: int = given()
+    """Low frames that may be in use before those still free are kept for devices (R-52)."""
     remap_after: int = given()
     """Copies after which a page is hot (ESX-7-04, R-45)."""
     high_threshold: int = given()
@@ -149,6 +151,8 @@ class Machine(State):
     """The slot that already has a copy of a shared frame (R-11)."""
     free_frames: int = starts_as("total_frames")
     """How many frames are free."""
+    low_in_use: int = starts_as(0)
+    """How many low frames are not."""
 
     # translations
 

@@ -9,7 +9,7 @@ frame, or kept as a copy while the page stays clean (R-10).
 from __future__ import annotations
 
 from .balloon import pages_ballooned
-from .frames import drop_kept_slot, drop_slot, is_free, let_go, return_frame, take_frame, take_slot
+from .frames import drop_kept_slot, drop_slot, is_free, is_kept_for_devices, let_go, return_frame, take_frame, take_slot
 from .language import VM, Contents, Grade, choice, invariant, measure, pick, refuse, require, rule, transition, view
 from .machine import Machine
 from .operations import frame_is_private
@@ -216,6 +216,7 @@ def start_page_in(s: Machine, page: Page, new: MPN) -> None:
     require(isinstance(s.pmap[page], Swapped), Refused.NOT_SWAPPED)
     require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
     require(is_free(s, new), Refused.NO_FREE_FRAME)
+    require(not is_kept_for_devices(s, new), Refused.KEPT_FOR_DEVICES)
     take_frame(s, new, InTransit(page))
     s.operation[page] = Reading(new)
 

@@ -7,7 +7,7 @@ until nothing of it is left; only then do its reservations go back.
 
 from __future__ import annotations
 
-from .frames import drop_slot, is_free, let_go
+from .frames import drop_slot, free_frame, is_free, is_kept_for_devices, let_go, use_frame
 from .language import VM, assumption, invariant, measure, pick, refuse, require, rule, transition, visible
 from .machine import Machine
 from .private_memory import be_off, give_up, power_off, power_on
@@ -20,7 +20,6 @@ from .vocabulary import (
     Dying,
     ForPowerOff,
     FrameUse,
-    Free,
     GivingUp,
     Idle,
     Life,
@@ -60,8 +59,8 @@ def take_overhead_frame(s: Machine, vm: VM, mpn: MPN) -> None:
     require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)
     require(s.overhead_held[vm] < s.overhead[vm], Refused.OVERHEAD_COMPLETE)
     require(is_free(s, mpn), Refused.NO_FREE_FRAME)
-    s.frame[mpn] = Reserved(vm)
-    s.free_frames -= 1
+    require(not is_kept_for_devices(s, mpn), Refused.KEPT_FOR_DEVICES)
+    use_frame(s, mpn, Reserved(vm))
     s.overhead_held[vm] += 1
 
 
@@ -115,8 +114,7 @@ def return_overhead_frame(s: Machine, vm: VM, mpn: MPN) -> None:
     """An overhead frame of a dying VM is free again."""
     require(s.life[vm] == Dying(), Refused.VM_NOT_DYING)
     require(s.frame[mpn] == Reserved(vm), Refused.NOT_OVERHEAD)
-    s.frame[mpn] = Free()
-    s.free_frames += 1
+    free_frame(s, mpn)
     s.overhead_held[vm] -= 1
 
 

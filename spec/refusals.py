@@ -39,6 +39,7 @@ class Refused(Enum):
     BLOCK_IN_USE = "a frame of its block is still in use"
     NOT_LOW = "the frame is not in low memory"
     NOT_HIGH = "the frame is in low memory"
+    KEPT_FOR_DEVICES = "the frame is one of the last in low memory, which are kept for devices"
     SAME_ZONE = "the page is in that part of memory already"
     LOW_FRAME_FREE = "a low frame is free, so no page need make room"
     NOT_HOT = "the page has not been copied often enough"

@@ -7,12 +7,14 @@ copy, install, wait, free. The steps from the copy on are those of `sharing`.
 from __future__ import annotations
 
 from .frames import is_free, take_frame
-from .language import Grade, choice, refuse, require, rule, transition, view
+from .language import Grade, choice, invariant, measure, pick, refuse, require, rule, transition, view
 from .machine import Machine
 from .refusals import Refused
 from .translation import flushed, revoke
 from .vocabulary import (
     MPN,
+    Bounce,
+    FrameUse,
     Free,
     Idle,
     InTransit,
@@ -93,6 +95,22 @@ def finish_protecting_move(s: Machine, page: Page) -> None:
         case _:
             refuse(Refused.WRONG_STAGE)
 
+
+# What always holds.
+
+
+@measure("frame")
+def low_frames_used(s: Machine, use: FrameUse, mpn: MPN) -> int:
+    """Low frames that are not free."""
+    return pick(s.low[mpn] and use != Free(), 1, 0)
+
+
+@invariant("ESX-7-06", "R-52")
+def low_frames_counted(s: Machine) -> bool:
+    """The counter of low frames in use is the number of low frames that are not free."""
+    return s.low_in_use == low_frames_used(s)
+
+
 # What every step keeps.
 
 
@@ -106,3 +124,17 @@ def moved_only_with_a_reason(before: Machine, after: Machine, page: Page) -> boo
                 up = before.displace and not before.low[new] and is_in_low(before, page)
                 return down or (up and no_low_frame_is_free(before))
     return True
+
+
+@transition("ESX-7-06", "R-52")
+def last_low_frames_are_for_devices(before: Machine, after: Machine, mpn: MPN) -> bool:
+    """Of the low frames kept for devices none is taken but for a bounce buffer or a hot page."""
+    taken = before.low[mpn] and before.frame[mpn] == Free() and after.frame[mpn] != Free()
+    if not taken or low_frames_used(before) < before.low_for_all:
+        return True
+    match after.frame[mpn]:
+        case Bounce():
+            return True
+        case InTransit(page):
+            return after.operation[page] == Moving(mpn) and is_hot(after, page)
+    return False

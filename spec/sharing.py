@@ -10,7 +10,15 @@ write-protected. A write to a shared page gives the writer a copy of its own.
 
 from __future__ import annotations
 
-from .frames import add_reference, drop_reference, forget_shared_frame, is_free, reference_count, take_frame
+from .frames import (
+    add_reference,
+    drop_reference,
+    forget_shared_frame,
+    is_free,
+    is_kept_for_devices,
+    reference_count,
+    take_frame,
+)
 from .language import Contents, Grade, choice, invariant, refuse, require, rule, transition, view
 from .machine import Machine
 from .operations import frame_is_private
@@ -244,6 +252,7 @@ def break_sharing(s: Machine, page: Page, new: MPN) -> None:
         case Mapped(mpn):
             require(isinstance(s.frame[mpn], Shared), Refused.NOT_SHARED)
             require(is_free(s, new), Refused.NO_FREE_FRAME)
+            require(not is_kept_for_devices(s, new), Refused.KEPT_FOR_DEVICES)
             take_frame(s, new, InTransit(page))
             s.operation[page] = Still(new)
         case _:

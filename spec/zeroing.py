@@ -6,7 +6,7 @@ that no guest sees what another had in it (ESX-2-10, ESX-2-11).
 
 from __future__ import annotations
 
-from .frames import is_free, take_frame
+from .frames import is_free, is_kept_for_devices, take_frame
 from .language import invariant, refuse, require, rule
 from .machine import Machine
 from .refusals import Refused
@@ -33,6 +33,7 @@ def touch(s: Machine, page: Page, new: MPN) -> None:
     require(s.pmap[page] == Untouched(), Refused.NOT_UNTOUCHED)
     require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
     require(is_free(s, new), Refused.NO_FREE_FRAME)
+    require(not is_kept_for_devices(s, new), Refused.KEPT_FOR_DEVICES)
     take_frame(s, new, Zeroing(page))
     s.operation[page] = Clearing(new)
 

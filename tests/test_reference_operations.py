@@ -339,6 +339,22 @@ def test_a_low_page_makes_room_only_when_no_low_frame_is_free() -> None:
     assert (on.s.pmap[page(A, 1)], on.s.frame[MPN(0)]) == (Mapped(MPN(1)), Free())
 
 
+def test_the_last_low_frames_are_kept_for_devices_and_hot_pages() -> None:
+    on = server(low_frames=4, low_reserve=2, remap_after=1)
+    s, hot, fresh = on.s, page(A, 0), page(A, 1)
+    for vm in (A, B):
+        on.run(op.first_touch, page(vm, 2), MPN(vm.number))
+    assert refused(on, op.first_touch, fresh, MPN(2)) == Refused.KEPT_FOR_DEVICES
+    on.run(op.first_touch, fresh)
+    on.run(op.first_touch, hot)
+    assert (s.pmap[fresh], s.pmap[hot], s.low_in_use) == (Mapped(MPN(4)), Mapped(MPN(5)), 2)
+    for _ in range(2):
+        on.run(op.device_write, Transfer(0), hot, W1, X1)
+    on.run(op.remap, hot)
+    assert (s.pmap[hot], s.low_in_use) == (Mapped(MPN(2)), 3)
+    check_everything(s)
+
+
 # Power.
 
 

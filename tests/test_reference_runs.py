@@ -26,6 +26,7 @@ READINGS = {
     "pages in shared frames are paged out": Sizes(swap_shared=True, keep_slot=True, frames=7),
     "the last sharer takes the frame over": Sizes(take_over=True, frames=8),
     "low pages make room": Sizes(displace=True, low_frames=2, remap_after=0),
+    "low memory is kept for devices": Sizes(low_reserve=2, remap_after=0),
     "keys collide": Sizes(hash_bits=0, frames=9),
     "hints collide": Sizes(hash_bits=8, short_bits=0, values=3),
     "two domains": Sizes(domains=2, vms=3, pages=3, frames=13),

@@ -55,10 +55,13 @@ class Choosing:
         return int(self.random() * (self.machine.maximum[vm] + 1))
 
     def free_frame(self) -> MPN:
-        """A free frame if there is one, more often in high memory; else any."""
-        if self.machine.free_frames == 0:
+        """A free frame for a page if there is one, more often in high memory; else any."""
+        s = self.machine
+        if s.free_frames == 0:
             return self.any_of(self.frames)
-        return self.free_frame_in(self.chance(0.3)) or self.free_frame_in(True) or self.any_of(self.frames)
+        is_low, kept = self.chance(0.3), s.low_in_use >= s.low_for_all
+        found = self.free_frame_in(is_low and not kept) or (None if kept else self.free_frame_in(True))
+        return found or self.any_of(self.frames)
 
     def free_frame_in(self, low: bool) -> MPN | None:
         """A free frame in low or in high memory, if there is one: the first from a random place on."""

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Concatenate, ParamSpec
 
 from pagelaw.spec import balloon, devices, operations, paging, power, remapping, sharing, translation, zeroing
+from pagelaw.spec.frames import is_kept_for_devices
 from pagelaw.spec.language import VM, Value, Word
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import (
@@ -88,9 +89,10 @@ class ToTheEnd:
 
 
 def first_free_frame(s: Machine, low: bool | None = None) -> MPN:
-    """The first free frame, in low or high memory if so asked; if there is none, the first frame."""
+    """The first free frame in low or high memory, or for any page; if there is none, the first frame."""
     frames = s.each(MPN)
-    return next((mpn for mpn in frames if s.frame[mpn] == Free() and low in (None, s.low[mpn])), frames[0])
+    fits = [s.low[mpn] == low if low is not None else not is_kept_for_devices(s, mpn) for mpn in frames]
+    return next((mpn for mpn, fit in zip(frames, fits, strict=True) if fit and s.frame[mpn] == Free()), frames[0])
 
 
 def first_free_slot(s: Machine) -> Slot:

@@ -44,12 +44,13 @@ MACHINES = (
     attrs.evolve(SMALL, hash_bits=0, count_top=1, slots=6, pages=3),
     attrs.evolve(SMALL, keep_slot=True, swap_shared=True, take_over=True, displace=True, hash_bits=1, short_bits=1,
                  remap_after=0, count_top=1, pages=3, frames=7, slots=6, transfers=3),
-    attrs.evolve(SMALL, minimum=1, vcpus=2, domains=2, vms=3, slots=2, frames=5, overhead=1),
+    attrs.evolve(SMALL, minimum=1, vcpus=2, domains=2, vms=3, slots=2, frames=5, overhead=1, low_reserve=1),
     attrs.evolve(SMALL, minimum=2, overhead=2, frames=7, displace=True, low_frames=1),
     attrs.evolve(SMALL, vms=1, swap_shared=True, values=1, words=1, frames=7, low_frames=6, transfers=3, slots=6),
-    attrs.evolve(SMALL, vms=1, swap_shared=True, values=1, words=1, keep_slot=True, pages=3, slots=6, block=2),
+    attrs.evolve(SMALL, vms=1, swap_shared=True, values=1, words=1, keep_slot=True, pages=3, slots=6, block=2,
+                 low_reserve=2),
 )  # fmt: skip
-"""Each reading on and off, few frames and many, false matches, counts that overflow, blocks of several frames."""
+"""Each reading on and off, few frames and many, false matches, full counts, blocks, a reserve of low memory."""
 
 MOODS: tuple[dict[str, int], ...] = (
     TURNS,

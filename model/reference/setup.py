@@ -27,6 +27,8 @@ class Sizes:
     frames: int = 10
     low_frames: int = 4
     """How many of the frames are in low memory: the first ones."""
+    low_reserve: int = 0
+    """How many of them are kept for devices."""
     block: int = 1
     """Frames of a block, which the balloon gives up as a whole."""
     slots: int = 8
@@ -126,6 +128,7 @@ def machine(sizes: Sizes) -> Machine:
         total_frames=sizes.frames,
         total_slots=sizes.slots,
         count_top=sizes.count_top,
+        low_for_all=sizes.low_frames - sizes.low_reserve,
         remap_after=sizes.remap_after,
         high_threshold=sizes.high_threshold,
         soft_threshold=sizes.soft_threshold,
