@@ -82,10 +82,10 @@ class Needs:
 
 
 class Z3:
-    """Proves obligations one after another."""
+    """Proves obligations one after another. resources: z3's own measure of work, to give up after as much each time."""
 
-    def __init__(self, needs: Needs, limit: float) -> None:
-        self.needs, self.limit = needs, limit
+    def __init__(self, needs: Needs, limit: float, resources: int = 0) -> None:
+        self.needs, self.limit, self.resources = needs, limit, resources
 
     def prove(self, obligations: Sequence[Obligation]) -> Iterator[Answer]:
         """Answers for the obligations of one path, in order."""
@@ -146,6 +146,7 @@ class Z3:
         """With all hypotheses, and see which are needed."""
         solver = _quick_solver()
         solver.set("timeout", _milliseconds(self.limit / 2))
+        solver.set("rlimit", self.resources)
         solver.add(*given.path.values(), z3.Not(obligation.goal))
         named = {f"general!{i}": term for i, term in enumerate(given.granted.values())}
         for name, term in named.items():
@@ -159,6 +160,7 @@ class Z3:
         """With all hypotheses, and all that z3 can do."""
         solver = z3.Solver()
         solver.set("timeout", _milliseconds(seconds))
+        solver.set("rlimit", self.resources)
         solver.set("ctrl_c", False)
         solver.add(*obligation.hypotheses, z3.Not(obligation.goal))
         answer = solver.check()

@@ -14,6 +14,8 @@ import pytest
 from pagelaw.proofs import mutants
 from pagelaw.proofs.checking import processors
 from pagelaw.proofs.mutants import Change, Faulty, apply
+from pagelaw.proofs.mutants.asking import BRIEF
+from pagelaw.proofs.mutants.equivalence import differences, forget_what_changed, unchanged
 from pagelaw.proofs.mutants.gallery import changed_text, faults_of, function_named
 from pagelaw.proofs.mutants.judging import UNREADABLE, Fate, Judge, Judgement
 from pagelaw.proofs.mutants.matrix import accepted, judge_all, summary, unexplained
@@ -209,6 +211,26 @@ def test_is_killed(judge: Judge, identifier: str, property: str, rule: str) -> N
 )
 def test_is_proved_to_do_or_say_the_same(judge: Judge, identifier: str) -> None:
     assert judge.judge(identifier).verdict is Fate.EQUIVALENT
+
+
+def test_what_other_rules_do_as_well_is_the_same(judge: Judge) -> None:
+    """A dying VM's page that leaves the balloon as if touched leaves it as `reap` takes it."""
+    verdict = judge.judge("pop/guard-1")
+    assert verdict.verdict is Fate.EQUIVALENT
+    assert "done by other rules" in verdict.note
+    assert "done by other rules" not in judge.judge("reset_driver/guard-1").note
+
+
+@pytest.mark.parametrize("forget", [True, False])
+def test_answers_from_before_a_mutant_are_not_taken_for_its_own(judge: Judge, forget: bool) -> None:
+    """`nothing_matches` asks `is_match`: what it answered before must not stand for what it answers now."""
+    theory, rules = judge.control.side.theory, ["scan_leaves_hint"]
+    before = unchanged(theory, rules)
+    if forget:
+        forget_what_changed(theory, [function_named("sharing.is_match")])
+    with apply("is_match/guard-2"):
+        asked = list(differences(judge.control.side, "scan_leaves_hint", before["scan_leaves_hint"], rules))
+        assert all(judge.control.side.proved(one, BRIEF) for one in asked) is not forget
 
 
 def test_a_statement_is_worth_what_it_alone_refuses(judge: Judge) -> None:

@@ -22,7 +22,7 @@ from ..groups import obligations_of
 from ..lifting import Sym, arguments_of
 from ..obligations import Obligation, Theory
 from ..replay import broken_invariants
-from ..small import INSTANCES, LIMIT_MS, SmallTheory
+from ..small import INSTANCES, SmallTheory
 from ..solvers import Verdict
 from ..uninterrupted import obligations_of_operation
 
@@ -31,8 +31,16 @@ OF_ALL_STATES = ("reading", "initial state")
 
 Key = tuple[int, frozenset[int]]
 
-SMALL_MS = {"tiny": 1500, "standard": 3000}
-"""How long a small machine is looked for, in milliseconds."""
+# Work is limited by z3's own measure, so that a verdict does not depend on how busy the processor is:
+# some four million an idle second.
+SMALL = {"tiny": 6_000_000, "standard": 12_000_000}
+"""How much work a small machine is worth."""
+BRIEF = 400_000
+"""The work for an obligation that cheap attempts did not prove, before a small machine is looked for."""
+PATIENT = 20_000_000
+"""The work for one that no small machine refutes."""
+_SECONDS = 120.0
+"""In any case no more than this."""
 
 
 def key(obligation: Obligation) -> Key:
@@ -80,10 +88,10 @@ class Side:
             key=lambda one: ORDER.index(one.kind) if one.kind in ORDER else len(ORDER),
         )
 
-    def verdict(self, obligation: Obligation, limit: float) -> Verdict:
-        """What z3 says in the time given."""
-        (answer,) = Z3(self.needs, limit).prove([obligation])
-        return answer.verdict
+    def proved(self, obligation: Obligation, work: int) -> bool:
+        """Whether z3 proves it, with as much work."""
+        (answer,) = Z3(self.needs, _SECONDS, work).prove([obligation])
+        return answer.verdict is Verdict.PROVED
 
     def shown(self, obligation: Obligation, instances: Iterable[str] = INSTANCES) -> Counterexample | None:
         """A small machine on which Python, running the rule, finds the obligation's property false."""
@@ -99,7 +107,7 @@ class Side:
         asked = questions.get(obligation.property, [])
         same_path = [one for one in asked if one.path == obligation.path]
         for some in (same_path, asked if len(asked) > len(same_path) else []):
-            found = _model(theory, some, arguments, SMALL_MS[instance]) if some else None
+            found = _model(theory, some, arguments, SMALL[instance]) if some else None
             if found is not None:
                 shown = confirm(instance, some[0], *found)
                 if shown.replayed() and (some[0].rule in OF_ALL_STATES or not broken_invariants(found[0])):
@@ -111,16 +119,17 @@ ORDER = ("exhaustive", "effect", "refusal", "invariant", "refinement", "transiti
 """The kinds of obligation in the order in which those that may fail are looked at."""
 
 
-def _model(theory: SmallTheory, asked: Sequence[Obligation], arguments: dict[str, Sym], limit: int) -> Any:
+def _model(theory: SmallTheory, asked: Sequence[Obligation], arguments: dict[str, Sym], work: int) -> Any:
     if asked[0].rule in OF_ALL_STATES:
         return SmallTheory(theory.members).refute(asked, arguments)
-    theory.solver.set("timeout", limit)
+    theory.solver.set("timeout", int(_SECONDS * 1000))
+    theory.solver.set("rlimit", work)
     try:
         model = theory.model(theory.wrong(asked))
     except TimeoutError:
         return None
     finally:
-        theory.solver.set("timeout", LIMIT_MS)
+        theory.solver.set("rlimit", 0)
     return None if model is None else theory.decode(model, arguments)
 
 

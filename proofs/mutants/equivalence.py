@@ -2,14 +2,15 @@
 
 A changed rule does the same if it leaves the same in every field, shows the
 guest the same private memory afterwards, and returns the same. Where just one
-of the two refuses, the other must change nothing at all. What reason a refusal
-names is not compared. A changed statement says the same if each follows from
-the other, granted the invariants.
+of the two refuses, what the other does must be nothing at all, or what an
+unchanged rule does with the same arguments: then the machine as a whole can do
+the same. What reason a refusal names is not compared. A changed statement says
+the same if each follows from the other, granted the invariants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -23,6 +24,12 @@ from ..lifting import Path, Sym, arguments_of, paths_of
 from ..obligations import Obligation, Theory
 from ..symbolic import SymMap, SymState
 from .asking import Side
+from .switch import called_by
+
+BY_OTHERS = "what one does and the other refuses is nothing, or is done by other rules"
+
+MOST_APART = 2
+"""Another rule is compared if no more fields than these are written by just one of the two."""
 
 
 @attrs.frozen
@@ -46,14 +53,68 @@ def unchanged(theory: Theory, rules: Sequence[str]) -> dict[str, Lifted]:
     return {rule: lifted(theory, rule) for rule in rules}
 
 
-def differences(side: Side, rule: str, before: Lifted) -> Iterator[Obligation]:
-    """What has to be proved of a rule as it is now, to do the same as before."""
+def forget_what_changed(theory: Theory, changed: Collection[Callable[..., Any]]) -> None:
+    """Answers worked out before a mutant was switched on hold no longer where a changed function had a part in them."""
+    known = theory.lift.known_views()
+    theory.lift.known_views({key: answer for key, answer in known.items() if not called_by(key[0]) & set(changed)})
+
+
+def differences(side: Side, rule: str, before: Lifted, changed: Collection[str]) -> Iterator[Obligation]:
+    """What has to be proved of a rule as it is now, to do the same as before. changed: all rules that are."""
     theory = side.theory
     after = lifted(theory, rule, before.arguments)
+    others: list[Path] | None = None
     for one in before.paths:
         for other in after.paths:
-            if not _exclude_each_other(one, other):
+            if _exclude_each_other(one, other) or (one.refused is not None and other.refused is not None):
+                continue
+            if one.refused is None and other.refused is None:
                 yield from _differ(theory, rule, one, other)
+            else:
+                if others is None:
+                    others = list(_paths_of_others(theory, rule, before.arguments, changed))
+                yield _done_by_others(theory, rule, one, other, others)
+
+
+def _paths_of_others(theory: Theory, rule: str, arguments: dict[str, Sym], changed: Collection[str]) -> Iterator[Path]:
+    """The paths, given the same arguments, of all unchanged rules that take such arguments."""
+    kinds = [one.kind for one in arguments.values()]
+    for name, entry in REGISTER["rule"].items():
+        named = arguments_of(theory.lift, entry.function)
+        if name not in changed and [one.kind for one in named.values()] == kinds:
+            given = dict(zip(named, arguments.values(), strict=True))
+            yield from (path for path in lifted(theory, name, given).paths if path.refused is None)
+
+
+def _done_by_others(theory: Theory, rule: str, one: Path, other: Path, others: Sequence[Path]) -> Obligation:
+    """What is done only before or only now is nothing, or what some other rule does."""
+    doing = one if one.refused is None else other
+    end, nothing = End.of(doing), End(theory.machine(), theory.private(), None)
+    ways = [_same(theory, end, nothing)]
+    for path in others:
+        if _touched(doing) & _touched(path) and len(_touched(doing) ^ _touched(path)) <= MOST_APART:
+            ways.append(z3.And(*path.conditions, _same(theory, end, End.of(path))))
+    return _asked(theory, rule, BY_OTHERS, one, other, z3.Or(ways))
+
+
+def _touched(path: Path) -> set[str]:
+    """The maps that a path writes."""
+    return {name for name, held in path.state.fields.items() if isinstance(held, SymMap) and held.updates}
+
+
+def _same(theory: Theory, one: End, other: End) -> Any:
+    """That two ends are the same."""
+    parts = []
+    for _, keys, left, right in _pairs(theory, one, other):
+        if not left.eq(right):
+            parts.append(z3.ForAll(keys, left == right) if keys else left == right)
+    return z3.And(parts)
+
+
+def _asked(theory: Theory, rule: str, what: str, one: Path, other: Path, goal: Any) -> Obligation:
+    conditions = (*theory.hypotheses, *one.conditions, *other.conditions)
+    facts = theory.facts_about(conditions, [])
+    return Obligation(rule, what, "equivalent", other.index, (*conditions, *facts), goal)
 
 
 def _exclude_each_other(one: Path, other: Path) -> bool:
@@ -63,13 +124,9 @@ def _exclude_each_other(one: Path, other: Path) -> bool:
 
 
 def _differ(theory: Theory, rule: str, one: Path, other: Path) -> Iterator[Obligation]:
-    if one.refused is not None and other.refused is not None:
-        return
-    conditions = (*theory.hypotheses, *one.conditions, *other.conditions)
-    facts = theory.facts_about(conditions, [])
-    for what, left, right in _pairs(theory, one, other):
+    for what, _, left, right in _pairs(theory, End.of(one), End.of(other)):
         if not left.eq(right):
-            yield Obligation(rule, what, "equivalent", other.index, (*conditions, *facts), left == right)
+            yield _asked(theory, rule, what, one, other, left == right)
 
 
 @attrs.frozen
@@ -81,36 +138,33 @@ class End:
     result: Any
 
     @classmethod
-    def of(cls, theory: Theory, path: Path) -> End:
-        """A refusal leaves everything as it was."""
-        if path.refused is not None:
-            return cls(theory.machine(), theory.private(), None)
+    def of(cls, path: Path) -> End:
+        """Of a path that does not refuse."""
         return cls(path.state, path.private, path.result)
 
 
-def _pairs(theory: Theory, one: Path, other: Path) -> Iterator[tuple[str, Any, Any]]:
-    """What must be equal after two paths."""
-    first, second = End.of(theory, one), End.of(theory, other)
-    yield from _fields(theory, "", Machine, first.machine, second.machine)
-    yield from _fields(theory, "private memory: ", PrivateMemory, first.memory, second.memory)
-    if isinstance(first.result, Sym) and isinstance(second.result, Sym):
-        yield "value returned", first.result.term, second.result.term
-    elif first.result is not second.result:
-        yield "value returned", z3.BoolVal(True), z3.BoolVal(False)
+Pair = tuple[str, list[Any], Any, Any]
+"""A field, keys that may be any, and what it holds there at the one end and at the other."""
 
 
-def _fields(
-    theory: Theory, where: str, kind: type[State], one: SymState, other: SymState
-) -> Iterator[tuple[str, Any, Any]]:
+def _pairs(theory: Theory, one: End, other: End) -> Iterator[Pair]:
+    """What must be equal."""
+    yield from _fields(theory, "", Machine, one.machine, other.machine)
+    yield from _fields(theory, "private memory: ", PrivateMemory, one.memory, other.memory)
+    if isinstance(one.result, Sym) and isinstance(other.result, Sym):
+        yield "value returned", [], one.result.term, other.result.term
+    elif one.result is not other.result:
+        yield "value returned", [], z3.BoolVal(True), z3.BoolVal(False)
+
+
+def _fields(theory: Theory, where: str, kind: type[State], one: SymState, other: SymState) -> Iterator[Pair]:
     for name, shape in kind.shapes().items():
         first, second = one.fields[name], other.fields[name]
-        if isinstance(first, SymMap):
-            if not first.updates and not second.updates:
-                continue
+        if not isinstance(first, SymMap):
+            yield where + name, [], first.term, second.term
+        elif first.updates or second.updates:
             keys = [theory.encoding.fresh(key, "key") for key in shape.keys]
-            yield where + name, first.read(keys), second.read(keys)
-        else:
-            yield where + name, first.term, second.term
+            yield where + name, keys, first.read(keys), second.read(keys)
 
 
 # Statements.

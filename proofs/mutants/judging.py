@@ -18,23 +18,19 @@ from enum import Enum
 from time import perf_counter
 
 import attrs
+import z3
 
 from pagelaw.spec.language import REGISTER
 
 from ..counterexample import Counterexample
 from ..obligations import Obligation, Theory
-from ..solvers import Verdict
-from .asking import Control, Side
-from .equivalence import differences, follows, say_the_same, unchanged
+from .asking import BRIEF, PATIENT, Control, Side
+from .equivalence import BY_OTHERS, differences, follows, forget_what_changed, say_the_same, unchanged
 from .gallery import function_named, gallery, get
 from .resting import Resting
 from .switch import STATEMENTS, apply, called_by
 from .systematic import kind_of, systematic
 
-SECONDS = 0.6
-"""For z3 on an obligation that cheap attempts did not prove, before a small machine is looked for."""
-PATIENT = 10.0
-"""For z3 on what no small machine refutes."""
 MOST_SHOWN = 8
 """So many obligations of a group are looked at on small machines."""
 MOST_TRIED = 10
@@ -85,6 +81,7 @@ class Judge:
     def __init__(self, resting: Resting) -> None:
         self.resting = resting
         self.control = Control()
+        self.control.learn(["lemmas"])  # lifted now, while nothing is switched on
 
     def judge(self, identifier: str, others: Mapping[str, Judgement] | None = None) -> Judgement:
         """The verdict on a mutant. others: verdicts on changed rules, where a statement's worth is looked for."""
@@ -109,9 +106,9 @@ class Judge:
                         return _judgement(identifier, Fate.KILLED, UNREADABLE, group, ("lifting",), found.unreadable)
                     if found.obligation is not None:
                         return _killed(identifier, found.obligation, found.shown, suspects)
-        note = self._same(identifier, reach)
-        fate = Fate.SURVIVOR if note else Fate.EQUIVALENT
-        return attrs.evolve(_judgement(identifier, fate, note=note or "does the same"), suspects=_once(suspects))
+        same, note = self._same(identifier, reach)
+        fate = Fate.EQUIVALENT if same else Fate.SURVIVOR
+        return attrs.evolve(_judgement(identifier, fate, note=note), suspects=_once(suspects))
 
     def _beyond(self, reach: Reach) -> tuple[str, ...]:
         """The groups in which something may fail because of the changed rules or statements."""
@@ -134,20 +131,28 @@ class Judge:
             asked = [one for one in obligations if not self.control.knows(group, one)]
         return refuted(side, asked)
 
-    def _same(self, identifier: str, reach: Reach) -> str:
-        """Nothing if the mutant is proved to do the same; else where it may differ."""
+    def _same(self, identifier: str, reach: Reach) -> tuple[bool, str]:
+        """Whether the mutant is proved to do the same, and how; or else where it may differ."""
         if not reach.rules and not reach.statements:
-            return "it changes no rule and no statement"
+            return False, "it changes no rule and no statement"
         theory = self.control.side.theory
         before = unchanged(theory, reach.rules)
+        forget_what_changed(theory, [function_named(function) for function in get(identifier).functions])
         with apply(identifier):
-            asked = [one for rule in reach.rules for one in differences(self.control.side, rule, before[rule])]
+            asked = [
+                one for rule in reach.rules for one in differences(self.control.side, rule, before[rule], reach.rules)
+            ]
             if reach.statements:
                 asked += say_the_same(theory, Theory(), reach.statements)
+            others = False
             for obligation in asked:
-                if self.control.side.verdict(obligation, PATIENT / 2) is not Verdict.PROVED:
-                    return f"{obligation.rule} may not do or say the same: {obligation.property}"
-        return ""
+                never = attrs.evolve(obligation, goal=z3.BoolVal(False))
+                if obligation.property == BY_OTHERS and self.control.side.proved(never, BRIEF):
+                    continue
+                if not self.control.side.proved(obligation, BRIEF * 4):
+                    return False, f"{obligation.rule} may differ: {obligation.property}"
+                others = others or obligation.property == BY_OTHERS
+        return True, f"does the same; {BY_OTHERS}" if others else "does the same"
 
     # weakened statements
 
@@ -157,7 +162,7 @@ class Judge:
         with apply(identifier):
             side = Side.now(self.control.side.needs)
             obligation = follows(side, name, full.variables, full.body)
-            if side.verdict(obligation, SECONDS * 2) is Verdict.PROVED:
+            if side.proved(obligation, BRIEF * 4):
                 return _judgement(identifier, Fate.EQUIVALENT, note="what is left out follows from the rest")
             rests = self.resting.get(name, frozenset())
             for group in dict.fromkeys(sorted(place[0] for place in rests)):
@@ -192,7 +197,7 @@ class Judge:
             first: Obligation | None = None
             for obligation in (one for rule in reach.rules for one in side.suspicious(side.obligations(rule))):
                 if obligation.property == name or first is None:
-                    proved = side.verdict(obligation, SECONDS * 2) is Verdict.PROVED
+                    proved = side.proved(obligation, BRIEF * 4)
                     if obligation.property == name and not proved:
                         return None
                     first = first or (None if proved else obligation)
@@ -203,7 +208,7 @@ class Judge:
         for rule in rules:
             asked = [one for one in side.obligations(rule) if one.property == name]
             for obligation in side.suspicious([one for one in asked if not self.control.knows(rule, one)]):
-                if side.verdict(obligation, SECONDS) is not Verdict.PROVED:
+                if not side.proved(obligation, BRIEF):
                     shown = side.shown(obligation)
                     if shown is not None:
                         return shown
@@ -245,7 +250,7 @@ def refuted(side: Side, obligations: Sequence[Obligation]) -> Found:
     found = Found(suspects=[one.property for one in suspicious])
     unproved: list[Obligation] = []
     for one in suspicious:
-        if side.verdict(one, SECONDS) is Verdict.PROVED:
+        if side.proved(one, BRIEF):
             continue
         unproved.append(one)
         if len(unproved) <= MOST_SHOWN:
@@ -253,7 +258,7 @@ def refuted(side: Side, obligations: Sequence[Obligation]) -> Found:
             if found.shown is not None:
                 found.obligation = one
                 return found
-    found.obligation = next((one for one in unproved if side.verdict(one, PATIENT) is not Verdict.PROVED), None)
+    found.obligation = next((one for one in unproved if not side.proved(one, PATIENT)), None)
     return found
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from importlib.resources import files
+from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ from .systematic import KINDS, kind_of, systematic
 Progress = Callable[[Judgement, int, int], None]
 """Called after each mutant, with its verdict, how many are judged and how many there are."""
 
-AT_A_TIME = 150
-"""A process ends after so many mutants: the terms it has built stay in its memory."""
+AT_A_TIME = 40
+"""A process ends after the mutants of so many functions: the terms it has built stay in its memory."""
 
 
 def judge_all(
@@ -76,9 +77,10 @@ def _judged(
             yield judge.judge(identifier, others)
         return
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (rests, others), max_tasks_per_child=AT_A_TIME)
+    together = [list(some) for _, some in groupby(identifiers, lambda one: one.partition("/")[0])]
     try:
-        for future in as_completed([pool.submit(_work, identifier) for identifier in identifiers]):
-            yield future.result()
+        for future in as_completed([pool.submit(_work, some) for some in together]):
+            yield from future.result()
         pool.shutdown()
     except BrokenProcessPool:
         raise WorkerLost("a process ended before its work was done (no memory?); what was judged is kept") from None
@@ -99,9 +101,10 @@ def _start(rests: Resting, others: Mapping[str, Judgement]) -> None:
     _judge, _others = Judge(rests), others
 
 
-def _work(identifier: str) -> Judgement:
+def _work(identifiers: Sequence[str]) -> list[Judgement]:
+    """The mutants of one function: what is lifted for one serves for the others."""
     assert _judge is not None
-    return _judge.judge(identifier, _others)
+    return [_judge.judge(identifier, _others) for identifier in identifiers]
 
 
 # What is kept.
