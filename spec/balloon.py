@@ -81,7 +81,7 @@ def reset_driver(s: Machine, vm: VM) -> None:
 
 @rule("ESX-3.2-11", "ESX-3.2-15")
 def reset_guest(s: Machine, vm: VM) -> None:
-    """The guest is reset, at any moment: its old driver is gone, with everything it had said."""
+    """The guest is reset, at any moment: what its driver had said counts no more, and the next one is reset first."""
     require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)
     burst(s, vm)
     visible(s, withdraw_offers, vm)

@@ -52,6 +52,7 @@ def fill_device_entry(s: Machine, page: Page) -> None:
         case _:
             refuse(Refused.NOT_MAPPED)
 
+
 # Transfers to and from low frames.
 
 
@@ -108,6 +109,7 @@ def unpin_own(s: Machine, transfer: Transfer, mpn: MPN) -> None:
     s.pins[mpn] -= 1
     lose_reference(s, mpn)
 
+
 # Transfers through a bounce buffer.
 
 
@@ -154,6 +156,7 @@ def take_buffer(s: Machine, transfer: Transfer, mpn: MPN, buffer: MPN) -> None:
     require(is_free(s, buffer), Refused.NO_FREE_FRAME)
     require(s.low[buffer], Refused.NOT_LOW)
     use_frame(s, buffer, Bounce(transfer))
+
 
 # Data moves, transfers end.
 
@@ -223,6 +226,7 @@ def end_outbound(s: Machine, transfer: Transfer) -> None:
             visible(s, stop_transfer, transfer)
         case _:
             refuse(Refused.NO_TRANSFER)
+
 
 # What always holds.
 
@@ -317,6 +321,7 @@ def device_writes_own_page(s: Machine, transfer: Transfer, page: Page) -> bool:
         case Inbound(owner, mpn):
             return s.pmap[page] != Mapped(mpn) or page == owner
     return True
+
 
 # What every step keeps.
 

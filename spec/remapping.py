@@ -1,7 +1,9 @@
 """I/O page remapping (section 7): a page that was copied too often is moved to low memory.
 
-A page is moved as a copy-on-write break is done: protect, wait, check pins,
-copy, install, wait, free. The steps from the copy on are those of `sharing`.
+Protect the page, wait until all have flushed and no transfer is under way,
+copy, install, wait again, free the old frame. From the copy on a move is what
+a copy-on-write break is, with the same steps: see `sharing`. A break needs no
+more than these, as nobody can write a shared frame anyhow.
 """
 
 from __future__ import annotations

@@ -156,6 +156,7 @@ def request_flush(s: Machine, page: Page, extent: Extent) -> None:
     """The server may ask for a flush at any time; that alone withdraws no right."""
     ask_to_flush(s, page, extent)
 
+
 # The guest's own page table.
 
 
@@ -179,6 +180,7 @@ def guest_invalidates(s: Machine, cpu: VCPU, virtual: VPage) -> None:
     s.tlb[cpu, virtual] = Absent()
     s.unsynced[cpu, virtual] = False
     visible(s, invalidate, cpu, virtual)
+
 
 # From the pmap into the shadow page table, from there into a TLB.
 
@@ -262,6 +264,7 @@ def set_dirty(s: Machine, cpu: VCPU, virtual: VPage) -> None:
         case _:
             refuse(Refused.NO_TRANSLATION)
 
+
 # The guest's accesses.
 
 
@@ -288,6 +291,7 @@ def store(s: Machine, cpu: VCPU, virtual: VPage, word: Word, value: Value) -> No
             visible(s, write, cpu, virtual, page, word, value)
         case _:
             refuse(Refused.NO_TRANSLATION)
+
 
 # Translations go: evicted at any time, flushed when asked.
 
@@ -331,6 +335,7 @@ def flush_devices(s: Machine, page: Page) -> None:
     require(s.device_owed[page], Refused.NOTHING_OWED)
     s.device_entry[page] = NoDeviceEntry()
     s.device_owed[page] = False
+
 
 # What every step keeps.
 

@@ -1,15 +1,13 @@
 """The paper's operations on a concrete machine: what they leave, and that a refused one leaves nothing."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from pagelaw.model.reference import operations as op
-from pagelaw.model.reference.beside import Beside, check_everything, check_operations
+from pagelaw.model.reference.beside import Beside, check_everything
 from pagelaw.model.reference.choosing import Rule
 from pagelaw.model.reference.operations import ToTheEnd
-from pagelaw.model.reference.scheduler import Scheduler
 from pagelaw.model.reference.setup import Sizes, machine
 from pagelaw.spec import balloon, devices, paging, translation
 from pagelaw.spec.at_once import LEFT_OUT
@@ -36,7 +34,6 @@ from pagelaw.spec.vocabulary import (
     Page,
     Private,
     Reserved,
-    Running,
     Shared,
     Slot,
     Swapped,
@@ -435,20 +432,6 @@ def test_operations_leave_what_the_specification_says_in_one_piece(on: Server) -
         REGISTER["operation"][name].function(other, *arguments)
         on.run(operation, *arguments)
         assert leaves(on.s) == leaves(other), name
-
-
-def test_every_operation_in_steps_leaves_what_it_leaves_in_one_piece() -> None:
-    """In states of random runs, and with a VM powered off there, with all arguments that go through."""
-    compared: Counter[str] = Counter()
-    for on, seed in ((False, 1), (True, 2), (False, 3), (True, 4)):
-        s = machine(Sizes(keep_slot=on, swap_shared=on, values=3, minimum=0, frames=12, slots=8, remap_after=0))
-        scheduler = Scheduler(s, seed)
-        for steps in (10, 10, 10, 20, 20, 20, *[250] * 10):
-            scheduler.run(steps)
-            compared += check_operations(s)
-        REGISTER["rule"]["power_vm_off"].function(s, next(vm for vm in (A, B) if s.life[vm] == Running()))
-        compared += check_operations(s)
-    assert compared.keys() == REGISTER["operation"].keys()
 
 
 def test_a_dying_vm_is_told_apart(on: Server) -> None:
