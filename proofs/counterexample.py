@@ -21,9 +21,9 @@ from .obligations import Obligation
 from .paste import test_of
 from .reasons import why_false
 from .replay import (
+    FAULTS_OF_A_STEP,
     Run,
     describe,
-    effect_faults,
     false_cases,
     initial,
     notable,
@@ -31,7 +31,6 @@ from .replay import (
     parameters,
     private_memory_faults,
     refinement_faults,
-    refusal_faults,
     run_rule,
     show,
     verdict,
@@ -152,7 +151,7 @@ def questions_about(
     if rule in REGISTER["rule"]:
         entry = REGISTER["rule"][rule]
         arguments, paths = theory.paths(entry)
-        found = [one for path in paths for one in theory.path_obligations(entry, path, theory.granted)]
+        found = [one for path in paths for one in theory.path_obligations(entry, arguments, path, theory.granted)]
     elif rule in REGISTER["operation"]:
         entry = REGISTER["operation"][rule]
         arguments = arguments_of(theory.lift, entry.function)
@@ -197,9 +196,7 @@ def _faults(obligation: Obligation, machine: Machine, values: dict[str, Any], ru
         return operation_faults(machine, obligation.rule, list(values.values()))
     if run is None:
         return private_memory_faults(machine)
-    if obligation.kind == "effect":
-        return effect_faults(run)
-    return refusal_faults(run) if obligation.kind == "refusal" else refinement_faults(run)
+    return FAULTS_OF_A_STEP.get(obligation.kind, refinement_faults)(run)
 
 
 def _false_case(statement: Entry, states: list[Machine], errors_only: bool) -> tuple[tuple[Any, ...], list[str]]:

@@ -229,27 +229,26 @@ class Lift:
         return self.wrap(term, returns)
 
     def enabled(self, rule: Callable[..., Any], state: SymState, arguments: tuple[Any, ...],
-                once: bool = False) -> Any:
-        """Whether the rule would not refuse, as one term; with `once`, and would refuse when it was done."""
+                so_that: Callable[[SymState], Any]) -> Any:
+        """Whether the rule would not refuse, and leave what is as asked for, as one term."""
+        term, demands = self.attempt(rule, state, arguments, so_that)
+        before = self.tracer.conditions
+        self.tracer.defined.extend(([*before, *conditions], need, what) for conditions, need, what in demands)
+        return self.wrap(term, bool)
 
-        def attempt() -> bool:
+    def attempt(self, rule: Callable[..., Any], state: SymState, arguments: Sequence[Any],
+                so_that: Callable[[SymState], Any] = lambda after: True) -> tuple[Any, list[Any]]:
+        """The same as a term, and what must hold for it to be defined."""
+
+        def run() -> Any:
             trial = state.clone()  # it may write: on a state of its own
             try:
                 rule(trial, *arguments)
             except Blocked:
                 return False
-            if not once:
-                return True
-            try:
-                rule(trial.clone(), *arguments)
-            except Blocked:
-                return True
-            return False
+            return so_that(trial)
 
-        term, demands = self.merge(attempt, bool)
-        before = self.tracer.conditions
-        self.tracer.defined.extend(([*before, *conditions], need, what) for conditions, need, what in demands)
-        return self.wrap(term, bool)
+        return self.merge(run, bool)
 
     def forget(self, state: SymState, fields: Sequence[str]) -> None:
         """Let fields hold anything; see `meanwhile` in the language of rules."""

@@ -245,16 +245,17 @@ class Theory:
 
     def obligations(self, entry: Entry) -> Iterator[Obligation]:
         """Everything to be proved about one rule."""
-        _, paths = self.paths(entry)
+        arguments, paths = self.paths(entry)
         if all(path.refused for path in paths):
             raise CannotLift(f"{entry.name} refuses whatever it is asked")
         granted = self.hypotheses
         conditions = [z3.And(path.conditions) for path in paths]
         yield Obligation(entry.name, "paths cover all cases", "exhaustive", -1, (), z3.Or(conditions))
         for path in paths:
-            yield from self.path_obligations(entry, path, granted)
+            yield from self.path_obligations(entry, arguments, path, granted)
 
-    def path_obligations(self, entry: Entry, path: Path, granted: list[Any]) -> Iterator[Obligation]:
+    def path_obligations(self, entry: Entry, arguments: dict[str, Sym], path: Path,
+                         granted: list[Any]) -> Iterator[Obligation]:
         """Everything to be proved about one path of a rule."""
         before = (*granted, *path.conditions)
         for number, (conditions, requirement, what) in enumerate(path.defined):
@@ -281,6 +282,12 @@ class Theory:
         if not (path.state.written or path.event):
             yield Obligation(entry.name, "a step that is not refused does something", "effect", path.index,
                              before, z3.BoolVal(False))
+        if not entry.extra:
+            again, _ = self.lift.attempt(entry.function, path.state, list(arguments.values()))
+            if not z3.is_false(again):
+                facts = self.facts_about((again,), replaced)
+                yield Obligation(entry.name, "once done it is not enabled again", "once", path.index,
+                                 (*before, *facts), z3.Not(again))
 
     def _transitions(self, entry: Entry, path: Path, before: tuple[Any, ...],
                      replaced: list[tuple[Any, Any]]) -> Iterator[Obligation]:

@@ -87,9 +87,9 @@ def _assertion(writer: Writer, found: Counterexample) -> Iterator[str]:
         yield f"    assert {writer.name(replay.private_memory_faults)}(s) == []"
     elif statement is None:
         assert step is not None
-        asked = {"effect": replay.effect_faults, "refusal": replay.refusal_faults}.get(found.kind)
+        asked = replay.FAULTS_OF_A_STEP.get(found.kind, replay.refinement_faults)
         yield f"    run = {writer.name(replay.run_rule)}(s, {writer.name(step.function)}, [{values}])"
-        yield f"    assert {writer.name(asked or replay.refinement_faults)}(run) == []"
+        yield f"    assert {writer.name(asked)}(run) == []"
     else:
         case = "".join(f", {writer.value(value)}" for value in found.case)
         states = "before, s" if statement.kind == "transition" else "s"

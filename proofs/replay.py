@@ -42,6 +42,8 @@ class Run:
     refused: Enum | None
     error: str | None
     shown: list[tuple[Callable[..., Any], tuple[Any, ...]]]
+    again: Callable[[], Run]
+    """Runs the rule once more, with the same arguments, on what it has left."""
 
     @property
     def changes(self) -> list[Change]:
@@ -61,7 +63,7 @@ def run_rule(state: Machine, rule: Callable[..., Any], arguments: Sequence[Any])
     except ERRORS as problem:
         error = told(problem)
     after.observer = None
-    return Run(state, after, result, refused, error, shown)
+    return Run(state, after, result, refused, error, shown, lambda: run_rule(after, rule, arguments))
 
 
 def places(state: State) -> Iterator[tuple[str, tuple[Any, ...]]]:
@@ -206,6 +208,16 @@ def effect_faults(run: Run) -> list[str]:
     """That a rule neither refused nor did anything."""
     idle = run.refused is None and run.error is None and not run.changes and not run.shown
     return ["the rule does not refuse, and does nothing"] if idle else []
+
+
+def once_faults(run: Run) -> list[str]:
+    """That a rule could be done once more, though it does not say why."""
+    done = run.refused is None and run.error is None and run.again().refused is None
+    return ["the rule does not refuse to be done once more: it has not settled what it is for"] if done else []
+
+
+FAULTS_OF_A_STEP = {"refusal": refusal_faults, "effect": effect_faults, "once": once_faults}
+"""What finds a step's fault in a run, by the kind of obligation that is not proved."""
 
 
 def operation_faults(state: Machine, name: str, arguments: Sequence[Any]) -> list[str]:

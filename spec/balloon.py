@@ -43,7 +43,7 @@ from .vocabulary import (
 # Targets and the driver.
 
 
-@rule("ESX-3.2-13", "R-09")
+@rule("ESX-3.2-13", "R-09", again="a level may be asked for twice")
 def set_balloon_target(s: Machine, vm: VM, pages: int) -> None:
     """The server asks for a balloon of this size: a level, so a lost message does no harm."""
     require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)
@@ -79,7 +79,7 @@ def reset_driver(s: Machine, vm: VM) -> None:
     s.driver[vm] = Ready()
 
 
-@rule("ESX-3.2-11", "ESX-3.2-15")
+@rule("ESX-3.2-11", "ESX-3.2-15", again="a guest may be reset twice")
 def reset_guest(s: Machine, vm: VM) -> None:
     """The guest is reset, at any moment: what its driver had said counts no more, and the next one is reset first."""
     require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)

@@ -40,7 +40,7 @@ from .vocabulary import (
 # Translations for devices.
 
 
-@rule("ESX-7-03", "ESX-2-06", "R-34")
+@rule("ESX-7-03", "ESX-2-06", "R-34", again="each I/O looks its page up")
 def fill_device_entry(s: Machine, page: Page) -> None:
     """The server looks a page up for I/O that the guest has ordered, and caches the translation."""
     require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
@@ -161,7 +161,7 @@ def take_buffer(s: Machine, transfer: Transfer, mpn: MPN, buffer: MPN) -> None:
 # Data moves, transfers end.
 
 
-@rule("ESX-7-02")
+@rule("ESX-7-02", again="a device writes a word of a frame as often as it likes")
 def device_writes(s: Machine, transfer: Transfer, word: Word, value: Value) -> None:
     """The device writes one word: of the page's frame, or of the bounce buffer."""
     match s.transfer[transfer]:
@@ -177,7 +177,7 @@ def device_writes(s: Machine, transfer: Transfer, word: Word, value: Value) -> N
             refuse(Refused.NO_TRANSFER)
 
 
-@rule("ESX-7-02")
+@rule("ESX-7-02", again="a device reads as often as it likes")
 def device_reads(s: Machine, transfer: Transfer, word: Word) -> Value:
     """The device reads one word: of the page's frame, or of the bounce buffer."""
     match s.transfer[transfer]:

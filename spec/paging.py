@@ -43,7 +43,7 @@ from .vocabulary import (
 )
 
 
-@rule("ESX-3.3-03")
+@rule("ESX-3.3-03", again="a level may be given twice")
 def set_swap_target(s: Machine, vm: VM, pages: int) -> None:
     """The policy module gives the swap daemon a level for a VM."""
     require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)

@@ -151,7 +151,7 @@ def ask_to_flush(s: Machine, page: Page, extent: Extent) -> None:
             s.device_owed[page] = True
 
 
-@rule("ESX-2-06")
+@rule("ESX-2-06", again="more requests than needed do no harm")
 def request_flush(s: Machine, page: Page, extent: Extent) -> None:
     """The server may ask for a flush at any time; that alone withdraws no right."""
     ask_to_flush(s, page, extent)
@@ -160,7 +160,7 @@ def request_flush(s: Machine, page: Page, extent: Extent) -> None:
 # The guest's own page table.
 
 
-@rule("ESX-2-07")
+@rule("ESX-2-07", again="a guest writes its table as often as it likes")
 def guest_changes_table(s: Machine, virtual: VPage, entry: GuestEntry) -> None:
     """The guest writes an entry of its page table; the server intercepts it and drops the shadow entry."""
     require(s.life[virtual.vm] == Running(), Refused.VM_NOT_RUNNING)
@@ -173,7 +173,7 @@ def guest_changes_table(s: Machine, virtual: VPage, entry: GuestEntry) -> None:
     visible(s, change_table, virtual, entry)
 
 
-@rule("ESX-2-07")
+@rule("ESX-2-07", again="a guest invalidates as often as it likes")
 def guest_invalidates(s: Machine, cpu: VCPU, virtual: VPage) -> None:
     """The guest invalidates a virtual page on one vCPU, which drops that entry only."""
     require(cpu.vm == virtual.vm, Refused.OTHER_VM)
@@ -238,7 +238,7 @@ def drop_fill(s: Machine, cpu: VCPU) -> None:
     s.fill[cpu] = NoFill()
 
 
-@rule("ESX-2-05")
+@rule("ESX-2-05", again="the processor walks as often as it likes")
 def load_tlb(s: Machine, cpu: VCPU, virtual: VPage) -> None:
     """The processor walks the shadow table and caches the entry."""
     require(s.life[cpu.vm] == Running(), Refused.VM_NOT_RUNNING)
@@ -251,7 +251,7 @@ def load_tlb(s: Machine, cpu: VCPU, virtual: VPage) -> None:
             refuse(Refused.NO_TRANSLATION)
 
 
-@rule("ESX-2-05")
+@rule("ESX-2-05", again="another vCPU, or this one after an eviction, sets a bit that is set")
 def set_dirty(s: Machine, cpu: VCPU, virtual: VPage) -> None:
     """Before its first store through an entry the processor walks again and sets the dirty bit in both."""
     require(s.life[cpu.vm] == Running(), Refused.VM_NOT_RUNNING)
@@ -268,7 +268,7 @@ def set_dirty(s: Machine, cpu: VCPU, virtual: VPage) -> None:
 # The guest's accesses.
 
 
-@rule("ESX-2-05", "ESX-2-08")
+@rule("ESX-2-05", "ESX-2-08", again="a vCPU reads as often as it likes")
 def load(s: Machine, cpu: VCPU, virtual: VPage, word: Word) -> Value:
     """A vCPU reads a word through its TLB."""
     require(s.life[cpu.vm] == Running(), Refused.VM_NOT_RUNNING)
@@ -280,7 +280,7 @@ def load(s: Machine, cpu: VCPU, virtual: VPage, word: Word) -> Value:
             refuse(Refused.NO_TRANSLATION)
 
 
-@rule("ESX-2-05", "ESX-4.2-08")
+@rule("ESX-2-05", "ESX-4.2-08", again="a vCPU writes as often as it likes")
 def store(s: Machine, cpu: VCPU, virtual: VPage, word: Word, value: Value) -> None:
     """A vCPU writes a word through its TLB, which must allow it and remember it as dirty."""
     require(s.life[cpu.vm] == Running(), Refused.VM_NOT_RUNNING)

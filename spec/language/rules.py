@@ -19,6 +19,7 @@ from .state import State
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S", bound=State)
 
 
 class Blocked(Exception):
@@ -67,30 +68,26 @@ def visible(s: State, step: Callable[P, R], *arguments: Any) -> None:
 
 def enabled(rule: Callable[..., Any], s: State, *arguments: Any) -> bool:
     """Whether a rule would not refuse these arguments in this state."""
-    engine = getattr(s, "engine", None)
-    if engine is not None:
-        return cast(bool, engine.enabled(rule, s, arguments))
-    trial = s.copy()
-    trial.observer = None
-    try:
-        rule(trial, *arguments)
-    except Blocked:
-        return False
-    return True
+    return leaves(rule, s, *arguments, so_that=lambda after: True)
 
 
 def gets_done(rule: Callable[..., Any], s: State, *arguments: Any) -> bool:
     """Whether a rule would not refuse these arguments, and would once it was done: it settles what it is for."""
+    return leaves(rule, s, *arguments, so_that=lambda after: not enabled(rule, after, *arguments))
+
+
+def leaves(rule: Callable[..., Any], s: S, *arguments: Any, so_that: Callable[[S], bool]) -> bool:
+    """Whether a rule would not refuse these arguments, and what it would leave is as asked for."""
     engine = getattr(s, "engine", None)
     if engine is not None:
-        return cast(bool, engine.enabled(rule, s, arguments, once=True))
+        return cast(bool, engine.enabled(rule, s, arguments, so_that))
     trial = s.copy()
     trial.observer = None
     try:
         rule(trial, *arguments)
     except Blocked:
         return False
-    return not enabled(rule, trial, *arguments)
+    return so_that(trial)
 
 
 def meanwhile(s: State, fields: tuple[str, ...], act: Callable[[], None]) -> None:
@@ -148,11 +145,15 @@ def _enter(kind: str, function: Callable[..., Any], clauses: tuple[str, ...], ex
     REGISTER[kind][name] = Entry(kind, name, function, clauses, extra)
 
 
-def rule(*clauses: str) -> Callable[[F], F]:
-    """One atomic step. Its arguments are free: whatever they are, it refuses or keeps every invariant."""
+def rule(*clauses: str, again: str = "") -> Callable[[F], F]:
+    """One atomic step. Its arguments are free: whatever they are, it refuses or keeps every invariant.
+
+    A step that is done has settled what it is for: asked for again it
+    refuses, unless `again` says why it may be done once more.
+    """
 
     def mark(function: F) -> F:
-        _enter("rule", function, clauses)
+        _enter("rule", function, clauses, again)
         return function
 
     return mark
