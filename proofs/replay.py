@@ -12,7 +12,6 @@ from typing import Any, get_type_hints
 
 import attrs
 
-from pagelaw.spec.at_once import LEFT_OUT
 from pagelaw.spec.language import REGISTER, Blocked, Entry, State, Sum
 from pagelaw.spec.machine import SIZES, Machine
 from pagelaw.spec.private_memory import PrivateMemory
@@ -223,7 +222,7 @@ FAULTS_OF_A_STEP = {"refusal": refusal_faults, "effect": effect_faults, "once": 
 def operation_faults(state: Machine, name: str, arguments: Sequence[Any]) -> list[str]:
     """Where the steps of an operation, run without interruption, leave something else than the operation in one."""
     entry = REGISTER["operation"][name]
-    in_steps, in_one = (run_rule(state, function, arguments) for function in (entry.extra, entry.function))
+    in_steps, in_one = (run_rule(state, function, arguments) for function in (entry.extra.run, entry.function))
     if in_steps.refused is not None:
         return []
     if in_one.refused is not None:
@@ -233,7 +232,7 @@ def operation_faults(state: Machine, name: str, arguments: Sequence[Any]) -> lis
     return [
         f"{describe(field, keys)} is {show(one)} after the steps, {show(other)} in one"
         for field, keys, one, other in differences(in_steps.after, in_one.after)
-        if field not in LEFT_OUT
+        if field not in entry.extra.left_out
     ]
 
 

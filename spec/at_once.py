@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from .balloon import annotate, inflate, release_to_balloon, vacate
 from .frames import add_reference, drop_slot, let_go, return_frame, take_frame, take_slot
-from .language import Contents, at_once, meanwhile, refuse
+from .language import Contents, Value, Word, at_once, meanwhile, refuse
 from .machine import Machine
 from .operations import finish_unmapping, leave_old_frame
 from .paging import (
@@ -42,14 +42,26 @@ from .sharing import (
     scan_finds_hint,
     scan_finds_shared_frame,
 )
-from .translation import flush, flush_devices
+from .translation import (
+    count_touch,
+    flush,
+    flush_devices,
+    install_fill,
+    load_tlb,
+    may_write,
+    read_for_fill,
+    set_dirty,
+    store,
+)
 from .vocabulary import (
     MPN,
     VCPU,
+    Cached,
     CommonData,
     DataOf,
     KeptSlot,
     Mapped,
+    Names,
     NoHint,
     Page,
     Private,
@@ -58,13 +70,14 @@ from .vocabulary import (
     Slot,
     Swapped,
     Untouched,
+    VPage,
 )
 from .zeroing import clear, install_cleared, touch
 
-LEFT_OUT = (
+TRANSLATIONS = (
     "shadow", "tlb", "owed", "device_entry", "device_owed", "generation", "dirty", "attempted",
 )
-"""Not compared: translations, what is kept for them, and whether a page is dirty or was tried before a page-out."""
+"""Not compared where pages move: translations, what is kept for them, whether a page is dirty or was tried."""
 
 
 def all_flush(s: Machine, page: Page) -> None:
@@ -80,6 +93,46 @@ def all_flush(s: Machine, page: Page) -> None:
     meanwhile(s, ("tlb", "owed", "device_entry", "device_owed"), act)
 
 
+# A guest reaches a page.
+
+
+def reach_in_steps(s: Machine, cpu: VCPU, virtual: VPage) -> None:
+    """Read the guest's table and the pmap, install the shadow entry, load it."""
+    read_for_fill(s, cpu, virtual)
+    install_fill(s, cpu)
+    load_tlb(s, cpu, virtual)
+
+
+@at_once(reach_in_steps, "ESX-2-05", "ESX-2-06")
+def reach(s: Machine, cpu: VCPU, virtual: VPage) -> None:
+    """A vCPU that misses gets the guest's mapping and the pmap's as one, in the shadow table and in its TLB."""
+    match s.guest_table[virtual]:
+        case Names(page):
+            match s.pmap[page]:
+                case Mapped(mpn):
+                    entry = Cached(page, mpn, may_write(s, page, mpn), True, False)
+                    s.shadow[virtual] = entry
+                    s.tlb[cpu, virtual] = entry
+                    count_touch(s, page)
+
+
+def write_in_steps(s: Machine, cpu: VCPU, virtual: VPage, word: Word, value: Value) -> None:
+    """Set the dirty bits, store."""
+    set_dirty(s, cpu, virtual)
+    store(s, cpu, virtual, word, value)
+
+
+@at_once(write_in_steps, "ESX-2-05")
+def first_write(s: Machine, cpu: VCPU, virtual: VPage, word: Word, value: Value) -> None:
+    """The first write through an entry is remembered, in the shadow table and in the TLB, and changes one word."""
+    match s.shadow[virtual]:
+        case Cached(page, mpn, writable, _, _):
+            entry = Cached(page, mpn, writable, True, True)
+            s.shadow[virtual] = entry
+            s.tlb[cpu, virtual] = entry
+            s.contents[mpn] = s.contents[mpn].with_word(word, value)
+
+
 # First touch.
 
 
@@ -90,7 +143,7 @@ def touch_in_steps(s: Machine, page: Page, new: MPN) -> None:
     install_cleared(s, page)
 
 
-@at_once(touch_in_steps, "ESX-2-09", "ESX-2-10")
+@at_once(touch_in_steps, "ESX-2-09", "ESX-2-10", left_out=("attempted",))
 def first_touch(s: Machine, page: Page, new: MPN) -> None:
     """An untouched page gets a frame of zeros."""
     take_frame(s, new, Private(page))
@@ -116,7 +169,7 @@ def share_in_steps(s: Machine, page: Page) -> None:
     leave_old_frame(s, page)
 
 
-@at_once(share_in_steps, "ESX-4.2-04", "ESX-4.2-06", "ESX-4.2-07")
+@at_once(share_in_steps, "ESX-4.2-04", "ESX-4.2-06", "ESX-4.2-07", left_out=TRANSLATIONS)
 def share(s: Machine, page: Page) -> None:
     """A page that is equal to a shared frame comes to share it; its own frame is free."""
     match s.table[s.domain[page.vm], key_of(s, page)]:
@@ -138,7 +191,7 @@ def mark_in_steps(s: Machine, page: Page, other: Page) -> None:
     mark_shared(s, other)
 
 
-@at_once(mark_in_steps, "ESX-4.2-14", "ESX-4.2-15")
+@at_once(mark_in_steps, "ESX-4.2-14", "ESX-4.2-15", left_out=TRANSLATIONS)
 def make_shared(s: Machine, page: Page, other: Page) -> None:
     """Half of a match with a hint: the hinted page becomes a shared frame of one user. The other half is `share`."""
     match s.pmap[other]:
@@ -159,7 +212,7 @@ def break_in_steps(s: Machine, page: Page, new: MPN) -> None:
     leave_old_frame(s, page)
 
 
-@at_once(break_in_steps, "ESX-4.2-08", "ESX-4.2-09")
+@at_once(break_in_steps, "ESX-4.2-08", "ESX-4.2-09", left_out=TRANSLATIONS)
 def copy_on_write(s: Machine, page: Page, new: MPN) -> None:
     """A page in a shared frame gets a private copy; the other sharers keep theirs."""
     match s.pmap[page]:
@@ -183,7 +236,7 @@ def balloon_in_steps(s: Machine, page: Page) -> None:
     release_to_balloon(s, page)
 
 
-@at_once(balloon_in_steps, "ESX-3.2-05", "ESX-3.2-06", "ESX-3.2-07")
+@at_once(balloon_in_steps, "ESX-3.2-05", "ESX-3.2-06", "ESX-3.2-07", left_out=TRANSLATIONS)
 def balloon(s: Machine, page: Page) -> None:
     """A page with a frame goes into the balloon: its entry is annotated, its frame released."""
     match s.pmap[page]:
@@ -204,7 +257,7 @@ def page_out_in_steps(s: Machine, page: Page, slot: Slot, halfway: Contents) -> 
     commit_page_out(s, page)
 
 
-@at_once(page_out_in_steps, "ESX-3.3-02", "R-11")
+@at_once(page_out_in_steps, "ESX-3.3-02", "R-11", left_out=TRANSLATIONS)
 def page_out(s: Machine, page: Page, slot: Slot, halfway: Contents) -> None:
     """A page's contents move to a slot; its frame is let go, and if it is shared remembers the copy."""
     match s.pmap[page]:
@@ -227,7 +280,7 @@ def page_in_in_steps(s: Machine, page: Page, new: MPN) -> None:
     install_page_in(s, page)
 
 
-@at_once(page_in_in_steps, "ESX-3.3-02", "R-10")
+@at_once(page_in_in_steps, "ESX-3.3-02", "R-10", left_out=("dirty", "attempted"))
 def page_in(s: Machine, page: Page, new: MPN) -> None:
     """A page's contents move back into a frame; the slot is let go, or kept as a copy."""
     match s.pmap[page]:
@@ -258,7 +311,7 @@ def move_in_steps(s: Machine, page: Page, new: MPN) -> None:
     leave_old_frame(s, page)
 
 
-@at_once(move_in_steps, "ESX-2-08", "ESX-7-04")
+@at_once(move_in_steps, "ESX-2-08", "ESX-7-04", left_out=TRANSLATIONS)
 def move(s: Machine, page: Page, new: MPN) -> None:
     """A page gets another frame with the same contents; the old one is free."""
     take_frame(s, new, Private(page))
@@ -279,7 +332,7 @@ def reap_in_steps(s: Machine, page: Page) -> None:
     release_at_power_off(s, page)
 
 
-@at_once(reap_in_steps, "R-44")
+@at_once(reap_in_steps, "R-44", left_out=TRANSLATIONS)
 def take_page_of_dying_vm(s: Machine, page: Page) -> None:
     """A page with a frame, of a VM that is being powered off, is an untouched one; its frame is let go."""
     match s.pmap[page]:

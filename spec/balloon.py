@@ -13,7 +13,7 @@ before all are given up: a neighbour may still be in use (R-51).
 from __future__ import annotations
 
 from .frames import drop_slot, let_go, return_frame, use_frame
-from .language import VM, invariant, measure, pick, refuse, require, rule, transition, view, visible
+from .language import VM, enabled, invariant, measure, pick, refuse, require, rule, theorem, transition, view, visible
 from .machine import Machine
 from .private_memory import decline, give_up, offer, surrender, withdraw_offers
 from .refusals import Refused
@@ -306,3 +306,13 @@ def nobody_is_pushed_below_its_minimum(before: Machine, after: Machine, vm: VM) 
     """No step takes a frame from a running VM that holds no more than its minimum."""
     shrinks = after.resident[vm] < before.resident[vm] and before.life[vm] == Running()
     return not shrinks or before.resident[vm] > before.minimum[vm]
+
+
+# What follows.
+
+
+@theorem("ESX-3.2-11", "R-07")
+def only_a_ready_driver_moves_pages(s: Machine, page: Page) -> bool:
+    """After a pop, until the reset, a driver puts no page into the balloon and takes none out."""
+    moves = enabled(inflate, s, page) or enabled(deflate, s, page)
+    return s.driver[page.vm] == Ready() or not moves

@@ -295,10 +295,10 @@ def devices_reach_low_frames_only(s: Machine, transfer: Transfer) -> bool:
 
 @invariant("ESX-7-01", "ESX-7-02")
 def bounce_buffers_are_low_frames(s: Machine, transfer: Transfer) -> bool:
-    """A transfer through a bounce buffer has one of its own, in low memory."""
+    """A transfer through a bounce buffer has one of its own, in low memory, for a page's frame in high memory."""
     match s.transfer[transfer]:
-        case BounceIn(_, _, buffer, _) | BounceOut(_, _, buffer, _):
-            return s.low[buffer] and s.frame[buffer] == Bounce(transfer)
+        case BounceIn(_, mpn, buffer, _) | BounceOut(_, mpn, buffer, _):
+            return s.low[buffer] and s.frame[buffer] == Bounce(transfer) and not s.low[mpn]
     return True
 
 

@@ -10,7 +10,22 @@ from __future__ import annotations
 
 from .balloon import pages_ballooned
 from .frames import drop_kept_slot, drop_slot, is_free, is_kept_for_devices, let_go, return_frame, take_frame, take_slot
-from .language import VM, Contents, Grade, choice, invariant, measure, pick, refuse, require, rule, transition, view
+from .language import (
+    VM,
+    Contents,
+    Grade,
+    choice,
+    invariant,
+    leaves,
+    measure,
+    pick,
+    refuse,
+    require,
+    rule,
+    theorem,
+    transition,
+    view,
+)
 from .machine import Machine
 from .operations import frame_is_private
 from .refusals import Refused
@@ -349,3 +364,15 @@ def an_attempt_counts_once(before: Machine, after: Machine, page: Page) -> bool:
     """An attempt to share a page counts for one page-out."""
     picked = after.operation[page] == Unmapping(ForPaging()) and before.operation[page] == Idle()
     return not picked or not after.attempted[page]
+
+
+# What follows.
+
+
+@theorem("ESX-3.3-04")
+def slot_may_hold_anything_while_it_is_written(s: Machine, page: Page, halfway: Contents) -> bool:
+    """While a write to disk is under way the slot may hold anything: no rule may count on less."""
+    match s.operation[page]:
+        case SlotHeld(slot):
+            return leaves(start_write, s, page, halfway, so_that=lambda after: after.slot_contents[slot] == halfway)
+    return True

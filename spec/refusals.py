@@ -60,6 +60,8 @@ class Refused(Enum):
 
     NO_MATCH = "no shared frame with this key in the page's domain"
     MATCH_FIRST = "a shared frame or a live hint has this key"
+    HINT_PRESENT = "the page has left this hint already"
+    ALREADY_TRIED = "the attempt to share the page was made already"
     NOT_A_HINT = "the other page has no hint frame with this key"
     KEY_TAKEN = "another shared frame has this key"
     SAME_PAGE = "a page is never matched with itself"

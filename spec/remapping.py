@@ -9,8 +9,9 @@ more than these, as nobody can write a shared frame anyhow.
 from __future__ import annotations
 
 from .frames import is_free, take_frame
-from .language import Grade, choice, invariant, measure, pick, refuse, require, rule, transition, view
+from .language import Grade, choice, enabled, invariant, measure, pick, refuse, require, rule, theorem, transition, view
 from .machine import Machine
+from .operations import frame_is_private
 from .refusals import Refused
 from .translation import flushed, revoke
 from .vocabulary import (
@@ -45,6 +46,12 @@ def is_in_low(s: Machine, page: Page) -> bool:
 
 
 @view
+def waits_for_low(s: Machine, page: Page) -> bool:
+    """Whether a page is hot, in a frame of its own, and not in low memory."""
+    return is_hot(s, page) and frame_is_private(s, page) and not is_in_low(s, page)
+
+
+@view
 def no_low_frame_is_free(s: Machine) -> bool:
     """Whether every low frame is in use."""
     return s.each(MPN).every(lambda mpn: s.frame[mpn] != Free() or not s.low[mpn])
@@ -62,7 +69,7 @@ def move_to_low(s: Machine, page: Page, new: MPN) -> None:
 def move_to_high(s: Machine, page: Page, hot: Page, new: MPN) -> None:
     """No low frame is free for a hot page: some other page in low memory makes room."""
     require(s.displace, Refused.NOT_IN_USE_BY_READING)
-    require(is_hot(s, hot) and not is_in_low(s, hot), Refused.NOT_HOT)
+    require(waits_for_low(s, hot), Refused.NOT_HOT)
     require(no_low_frame_is_free(s), Refused.LOW_FRAME_FREE)
     require(not s.low[new], Refused.NOT_HIGH)
     start_move(s, page, new, to_low=False)
@@ -140,3 +147,12 @@ def last_low_frames_are_for_devices(before: Machine, after: Machine, mpn: MPN) -
         case InTransit(page):
             return after.operation[page] == Moving(mpn) and is_hot(after, page)
     return False
+
+
+# What follows.
+
+
+@theorem("ESX-7-06", "R-47")
+def room_is_made_for_a_hot_page(s: Machine, page: Page, hot: Page, new: MPN) -> bool:
+    """A page leaves low memory only for one that is hot, has a frame of its own, and is not there yet."""
+    return waits_for_low(s, hot) or not enabled(move_to_high, s, page, hot, new)

@@ -19,7 +19,20 @@ from .frames import (
     reference_count,
     take_frame,
 )
-from .language import Contents, Grade, choice, invariant, refuse, require, rule, transition, view
+from .language import (
+    Contents,
+    Grade,
+    choice,
+    enabled,
+    invariant,
+    leaves,
+    refuse,
+    require,
+    rule,
+    theorem,
+    transition,
+    view,
+)
 from .machine import Machine
 from .operations import frame_is_private
 from .refusals import Refused
@@ -139,7 +152,9 @@ def scan_leaves_hint(s: Machine, page: Page) -> None:
     """Nothing has this key: the page leaves a hint in place of any older one. It stays writable."""
     require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
     require(nothing_matches(s, page), Refused.MATCH_FIRST)
-    s.hint[page] = HintFrame(s.short[key_of(s, page)])
+    hint = HintFrame(s.short[key_of(s, page)])
+    require(s.hint[page] != hint, Refused.HINT_PRESENT)
+    s.hint[page] = hint
 
 
 @rule("ESX-4.3-20", "R-13")
@@ -147,6 +162,7 @@ def scan_before_paging_misses(s: Machine, page: Page) -> None:
     """The same before a page-out: the attempt to share was made, but as the page leaves it enters no hint."""
     require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
     require(nothing_matches(s, page), Refused.MATCH_FIRST)
+    require(not s.attempted[page], Refused.ALREADY_TRIED)
     s.attempted[page] = True
 
 
@@ -236,6 +252,7 @@ def merge(s: Machine, page: Page) -> None:
                     s.frame[old] = InTransit(page)
                     s.operation[page] = Leaving(old)
                     s.hint[page] = NoHint()
+                    s.attempted[page] = False
                     revoke(s, page)
         case _:
             refuse(Refused.WRONG_STAGE)
@@ -284,6 +301,7 @@ def install_copy(s: Machine, page: Page) -> None:
                     s.frame[new] = Private(page)
                     s.operation[page] = Leaving(old)
                     s.copies[page] = 0
+                    s.attempted[page] = False
                     revoke(s, page)
         case _:
             refuse(Refused.WRONG_STAGE)
@@ -344,6 +362,13 @@ def an_attempt_was_made(before: Machine, after: Machine, page: Page) -> bool:
     return not tried or failed or (may_be_scanned(before, page) and nothing_matches(before, page))
 
 
+@transition("ESX-4.3-20", "R-13")
+def an_attempt_is_for_one_frame(before: Machine, after: Machine, page: Page) -> bool:
+    """A page that gets a frame, or another one, does not count as tried."""
+    gets = isinstance(after.pmap[page], Mapped) and after.pmap[page] != before.pmap[page]
+    return not gets or not after.attempted[page]
+
+
 @transition("ESX-4.2-12", "ESX-4.2-14", "R-15")
 def marked_only_for_an_equal_key(before: Machine, after: Machine, page: Page) -> bool:
     """A page begins to become a shared frame only if its hint still agrees, and nothing is shared under its key."""
@@ -355,10 +380,10 @@ def marked_only_for_an_equal_key(before: Machine, after: Machine, page: Page) ->
 
 @transition("ESX-4.2-10", "ESX-4.2-11", "ESX-4.3-05")
 def a_hint_is_of_what_the_page_holds(before: Machine, after: Machine, page: Page) -> bool:
-    """A hint newly left is of the page's key, and the page stays writable."""
+    """A hint newly left is of the page's key, which nothing else has, and the page stays writable."""
     left = after.hint[page] != before.hint[page] and after.hint[page] != NoHint()
     right = after.hint[page] == HintFrame(before.short[key_of(before, page)]) and may_be_scanned(after, page)
-    return not left or right
+    return not left or (right and nothing_matches(before, page))
 
 
 @transition("ESX-4.2-13", "R-20")
@@ -378,3 +403,31 @@ def share_is_tried_with_the_listed_frame(before: Machine, after: Machine, page: 
                 listed = before.table[before.domain[page.vm], key_of(before, page)] == SharedFrame(target)
                 return listed and before.life[page.vm] == Running()
     return True
+
+
+# What follows.
+
+
+@theorem("ESX-4.2-12", "ESX-4.2-14", "R-15")
+def a_page_is_marked_for_its_match(s: Machine, page: Page, other: Page) -> bool:
+    """A hinted page begins to become a shared frame only for another page that may be scanned and has its key."""
+    equal = s.domain[page.vm] == s.domain[other.vm] and key_of(s, page) == key_of(s, other)
+    return (equal and page != other and may_be_scanned(s, page)) or not enabled(scan_finds_hint, s, page, other)
+
+
+@theorem("ESX-4.3-20", "R-13", "R-18")
+def every_scan_ends(s: Machine, page: Page) -> bool:
+    """A page that may be scanned, and was not tried yet, has a match, is compared with one, or can count as tried."""
+    match s.operation[page]:
+        case Alone():
+            return leaves(compare, s, page, so_that=lambda after: is_settled(after, page))
+    if s.attempted[page] or not may_be_scanned(s, page) or enabled(scan_finds_shared_frame, s, page):
+        return True
+    matched = s.each(Page).some(lambda other: enabled(scan_finds_hint, s, page, other))
+    return matched or enabled(scan_before_paging_misses, s, page)
+
+
+@view
+def is_settled(s: Machine, page: Page) -> bool:
+    """Whether a comparison has found the page equal, or counts as an attempt to share it."""
+    return s.attempted[page] or isinstance(s.operation[page], Same)

@@ -353,9 +353,12 @@ def only_running_vms_get_translations(before: Machine, after: Machine, cpu: VCPU
 
 @transition("ESX-2-06")
 def a_fill_is_installed_or_dropped(before: Machine, after: Machine, cpu: VCPU) -> bool:
-    """A fault handler finishes the fill it is in before it begins another."""
-    begun = isinstance(after.fill[cpu], Filling) and after.fill[cpu] != before.fill[cpu]
-    return not begun or before.fill[cpu] == NoFill()
+    """A fault handler begins a fill only on a miss, and finishes the one it is in before it begins another."""
+    match after.fill[cpu]:
+        case Filling(virtual, _, _, _, _):
+            begins = before.fill[cpu] == NoFill() and before.shadow[virtual] == Absent()
+            return begins or after.fill[cpu] == before.fill[cpu]
+    return True
 
 
 @transition("ESX-2-09")

@@ -99,7 +99,7 @@ def lifted() -> tuple[list[str], set[Enum]]:
             theory.statement(theorem)
         for operation in REGISTER["operation"].values():
             run_all_ways(theory, operation.function, watch)
-            run_all_ways(theory, operation.extra, watch)
+            run_all_ways(theory, operation.extra.run, watch)
     return watch.never, reasons
 
 

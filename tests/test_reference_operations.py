@@ -10,7 +10,7 @@ from pagelaw.model.reference.choosing import Rule
 from pagelaw.model.reference.operations import ToTheEnd
 from pagelaw.model.reference.setup import Sizes, machine
 from pagelaw.spec import balloon, devices, paging, translation
-from pagelaw.spec.at_once import LEFT_OUT
+from pagelaw.spec.at_once import TRANSLATIONS
 from pagelaw.spec.language import REGISTER, VM, Blocked, Value, Word
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.refusals import Refused
@@ -417,7 +417,7 @@ def test_an_operation_refused_at_a_late_step_leaves_nothing(on: Server) -> None:
 
 def leaves(s: Machine) -> dict[str, object]:
     """What is left, but for what the telling in one piece leaves out."""
-    return {field: held for field, held in s.written().items() if field not in LEFT_OUT}
+    return {field: held for field, held in s.written().items() if field not in TRANSLATIONS}
 
 
 def test_operations_leave_what_the_specification_says_in_one_piece(on: Server) -> None:

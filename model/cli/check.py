@@ -156,7 +156,8 @@ def _groups(rules: list[str]) -> list[str] | None:
 
 
 STATEMENTS = ("invariant", "theorem", "transition")
-KINDS = ("exhaustive", "defined", "refusal", "effect", "once", *STATEMENTS, "refinement", "initial", "operation", "lemma")
+KINDS = ("exhaustive", "defined", "refusal", "effect", "once", *STATEMENTS, "refinement", "initial", "operation",
+         "lemma")
 
 
 def _known_property(name: str) -> None:

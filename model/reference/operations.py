@@ -289,7 +289,10 @@ def scan(s: Machine, page: Page, leaving: bool = False) -> Steps:
     else:
         for other in hinted:
             yield sharing.remove_stale_hint, (other,)
-        yield (sharing.scan_before_paging_misses if leaving else sharing.scan_leaves_hint), (page,)
+        if leaving:
+            yield sharing.scan_before_paging_misses, (page,)
+        elif not sharing.has_hint(s, page, key, domain):
+            yield sharing.scan_leaves_hint, (page,)
 
 
 def break_sharing(s: Machine, page: Page, new: MPN | None = None) -> Steps:

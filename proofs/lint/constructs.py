@@ -12,6 +12,7 @@ import attrs
 
 from pagelaw.spec import language
 from pagelaw.spec.language import Contents, Identifier, State, Sum, variants_of
+from pagelaw.spec.language.state import Shape
 
 from .effects import NOTHING, Effects, parts
 from .instead import EXPRESSIONS, INSTEAD, WORDS
@@ -30,6 +31,8 @@ class Reader:
     effects: Effects
     found: list[Finding] = attrs.field(factory=list)
     local: set[str] = attrs.field(factory=set)
+    states: dict[str, dict[str, Shape]] = attrs.field(factory=dict)
+    """The states by name: those handed to the function, and one that a rule would leave."""
 
     def report(self, node: ast.AST, construct: str, instead: str) -> None:
         """Something that is not allowed."""
@@ -52,8 +55,8 @@ class Reader:
         return self.effects.sources.function(self.meaning(node))
 
     def is_state(self, node: ast.AST) -> bool:
-        """Whether it is a state handed to the function."""
-        return isinstance(node, ast.Name) and node.id in self.function.states
+        """Whether it is a state."""
+        return isinstance(node, ast.Name) and node.id in self.states
 
     # the function
 
@@ -67,7 +70,7 @@ class Reader:
         for name, kind in self.function.parameters.items():
             if not isinstance(kind, type) or not issubclass(kind, VALUES):
                 self.report(node, f"the type of {name}", "take a state, identifier, sum, contents, number or bool")
-        self.local = {*self.function.parameters, *_assigned(node)}
+        self.local, self.states = {*self.function.parameters, *_assigned(node)}, self.function.states
         self.block(node.body)
         return self.found
 
@@ -117,7 +120,7 @@ class Reader:
                     self.expression(one)
                 return
             case ast.Name(id=name), _:
-                if name in self.function.states:
+                if name in self.states:
                     self.report(target, "another state in place of the one given", "write its fields")
             case (ast.Subscript() | ast.Attribute()), _:
                 self.field(target)
@@ -181,10 +184,10 @@ class Reader:
         """A field of a state, with keys if it is a map; the VM of something; a named reason."""
         match node:
             case ast.Attribute(value=ast.Name() as state, attr=name) if self.is_state(state):
-                if self.known_field(node, state, name) and self.function.states[state.id][name].keys:
+                if self.known_field(node, state, name) and self.states[state.id][name].keys:
                     self.report(node, "a map as a value", "read or write it at a key")
             case ast.Subscript(ast.Attribute(ast.Name() as state, attr=name), slice=key) if self.is_state(state):
-                if self.known_field(node, state, name) and not self.function.states[state.id][name].keys:
+                if self.known_field(node, state, name) and not self.states[state.id][name].keys:
                     self.report(node, f"s.{name} at a key", "it is a single value")
                 self.key(key)
             case ast.Attribute(value=ast.Name() as name) if isinstance(self.meaning(name), type):
@@ -199,7 +202,7 @@ class Reader:
 
     def known_field(self, node: ast.expr, state: ast.Name, name: str) -> bool:
         """Whether the state has the field, and it may be read here."""
-        shape = self.function.states[state.id].get(name)
+        shape = self.states[state.id].get(name)
         if shape is None:
             self.report(node, f"s.{name}", "it is no field of the state")
         elif self.function.kind == "measure" and not shape.field.is_given:
@@ -220,6 +223,16 @@ class Reader:
         self.local.add(name)
         (self.key if is_key else self.expression)(node.body)
         self.local = outer
+
+    def state_left(self, state: ast.expr, node: ast.expr) -> None:
+        """A question about what a rule would leave of a state."""
+        if not isinstance(node, ast.Lambda) or len(node.args.args) != 1 or node.args.defaults:
+            self.report(node, "something else than a lambda of one argument", "write lambda after: ...")
+            return
+        outer, kind = self.states, self.states.get(state.id, {}) if isinstance(state, ast.Name) else {}
+        self.states = {**outer, node.args.args[0].arg: kind}
+        self.expression(node.body)
+        self.states = outer
 
     # patterns
 
@@ -254,7 +267,7 @@ class Reader:
 
     def call(self, node: ast.Call, alone: bool) -> None:
         """A call; alone on its line if it is there for its effect."""
-        keywords = node.keywords and not self.takes_names(node)
+        keywords = node.keywords and not self.takes_names(node) and self.meaning(node.func) is not language.leaves
         if keywords or any(isinstance(argument, ast.Starred) for argument in node.args):
             self.report(node, "an argument by name, or a row of arguments", "give arguments by position")
         if isinstance(node.func, ast.Attribute):
@@ -277,6 +290,9 @@ class Reader:
                 self.arguments(node.args)
             case language.enabled | language.gets_done if not alone:
                 self.named(node, "rule", "enabled and gets_done ask about a rule")
+            case language.leaves if not alone and [word.arg for word in node.keywords] == ["so_that"]:
+                self.named(node, "rule", "leaves asks about a rule")
+                self.state_left(node.args[1], node.keywords[0].value)
             case type() if issubclass(meaning, Sum):
                 self.variant(node, meaning)
             case _ if isinstance(node.func, ast.Name) and node.func.id == "isinstance" and len(node.args) == 2:

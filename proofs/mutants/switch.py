@@ -143,7 +143,7 @@ def affected(identifier: str) -> tuple[str, ...]:
 
 
 def _texts_behind(entry: Entry) -> set[Callable[..., Any]]:
-    steps = called_by(entry.extra) if entry.kind == "operation" else set()
+    steps = called_by(entry.extra.run) if entry.kind == "operation" else set()
     return called_by(entry.function) | steps
 
 

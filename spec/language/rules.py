@@ -226,15 +226,23 @@ def step(*clauses: str) -> Callable[[F], F]:
     return mark
 
 
-def at_once(steps: Callable[P, None], *clauses: str) -> Callable[[F], F]:
+@attrs.frozen
+class Steps:
+    """The steps of an operation as a row of rules, and the fields that need not be as its telling in one piece says."""
+
+    run: Callable[..., None]
+    left_out: tuple[str, ...]
+
+
+def at_once(steps: Callable[P, None], *clauses: str, left_out: tuple[str, ...] = ()) -> Callable[[F], F]:
     """What an operation is in one step, as the paper tells it; `steps` is the same as a row of rules.
 
     Run without interruption, and if none of them refuses, the steps leave
-    what this function leaves, but for translations and what is kept for them.
+    what this function leaves, but for the fields that are left out.
     """
 
     def mark(function: F) -> F:
-        _enter("operation", function, clauses, steps)
+        _enter("operation", function, clauses, Steps(steps, left_out))
         return function
 
     return mark
