@@ -259,11 +259,13 @@ def targets_are_levels(s: Machine, vm: VM) -> bool:
 
 @transition("ESX-3.2-05", "R-09", "R-12")
 def balloon_grows_only_if_asked(before: Machine, after: Machine, page: Page) -> bool:
-    """A page is offered, and taken, only from a running VM with a driver that is ready and below its target."""
+    """A page is offered, and taken, only below the target by a driver that is ready; offered only above the minimum."""
     offered = is_going_to_balloon(after, page) and not is_going_to_balloon(before, page)
     taken = after.pmap[page] == Ballooned() and before.pmap[page] != Ballooned()
     ready = before.driver[page.vm] == Ready() and before.life[page.vm] == Running()
-    return not (offered or taken) or (ready and before.balloon_size[page.vm] < before.balloon_target[page.vm])
+    wanted = ready and before.balloon_size[page.vm] < before.balloon_target[page.vm]
+    above = not offered or before.resident[page.vm] > before.minimum[page.vm]
+    return not (offered or taken) or (wanted and above)
 
 
 @transition("R-51")

@@ -199,6 +199,17 @@ def test_step_that_does_nothing_is_explained() -> None:
     assert passes(found.as_test())
 
 
+def test_step_that_settles_nothing_is_explained() -> None:
+    for name, done in (("pop", "clear_annotation(s, page)"), ("sample", "s.sampled[page] = Drawn(False)")):
+        with changed(name, done, "pass"):
+            found = explain(name, None, "once")
+            assert found is not None
+            assert found.replayed(), found.text()
+            assert "does not refuse to be done once more" in found.text()
+            assert not passes(found.as_test())
+        assert passes(found.as_test())
+
+
 def test_operation_in_one_piece_that_differs_from_its_steps_is_explained() -> None:
     forgetful = ("first_touch", "s.resident[page.vm] += 1", "pass")
     with changed(*forgetful):

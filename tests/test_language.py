@@ -18,6 +18,7 @@ from pagelaw.spec.language import (
     Value,
     gets_done,
     given,
+    leaves,
     pick,
     refuse,
     represents,
@@ -279,3 +280,15 @@ def test_gets_done_is_enabled_and_then_no_more(small: Small) -> None:
     assert small.backing[A0] == Untouched()
     take(small, A0)
     assert not gets_done(take, small, A0)
+
+
+def test_leaves_asks_about_the_state_that_a_rule_would_leave(small: Small) -> None:
+    def take(s: Small, page: Page) -> None:
+        require(s.backing[page] == Untouched(), Reason.NOT_ALLOWED)
+        s.backing[page] = Ballooned()
+
+    assert leaves(take, small, A0, so_that=lambda after: after.backing[A0] == Ballooned())
+    assert not leaves(take, small, A0, so_that=lambda after: after.backing[A1] == Ballooned())
+    assert small.backing[A0] == Untouched()
+    take(small, A0)
+    assert not leaves(take, small, A0, so_that=lambda after: True)

@@ -12,7 +12,7 @@ HEADER = '''\
 from __future__ import annotations
 from .frames import drop_reference, return_frame, reference_count, set_reference_count
 from .language import (
-    VM, Contents, Fraction, Map, Value, Word, assumption, at_once, choice, enabled, given, invariant, meanwhile,
+    VM, Contents, Fraction, Map, Value, Word, assumption, at_once, choice, enabled, given, invariant, leaves, meanwhile,
     measure, pick, ratio, refuse, represents, require, rule, starts_as, step, theorem, transition, view, visible,
 )
 from .machine import Machine
@@ -65,6 +65,7 @@ def allowed(s: Machine, page: Page, mpn: MPN, cpu: VCPU, word: Word, value: Valu
     require(before < after <= 7 or not s.low[mpn] and page != page, Refused.NOT_LOW)
     require(s.pmap[page] in (Mapped(mpn), Ballooned()), Refused.NOT_MAPPED)
     require(s.each(Page, page.vm).every(lambda one: s.pmap[one] != Mapped(mpn)), Refused.NOT_MAPPED)
+    require(leaves(abandon, s, page, so_that=lambda after: is_free(after, mpn)), Refused.NOT_MAPPED)
     require(enabled(abandon, s, page) == (not s.each(MPN).some(lambda one: is_free(s, one))), Refused.NOT_MAPPED)
     if isinstance(s.operation[page], Sharing):
         refuse(Refused.WRONG_STAGE)
@@ -218,6 +219,12 @@ FORBIDDEN: dict[str, tuple[str, str]] = {
     "a rule that calls a rule": (in_rule("abandon(s, page)"), "a call of a rule: abandon"),
     "a step that is not shown": (in_rule("give_up(s, page)"), "a call of a step: give_up"),
     "a helper shown": (in_rule("visible(s, return_frame, mpn)"), "visible"),
+    "leaves without a question": (in_rule("require(leaves(abandon, s, page), Refused.NOT_LOW)"), "a call of leaves"),
+    "leaves with a named question": (
+        in_rule("require(leaves(abandon, s, page, so_that=is_free), Refused.NOT_LOW)"), "than a lambda"),
+    "leaves with an effect": (
+        in_rule("require(leaves(abandon, s, page, so_that=lambda t: return_frame(t, mpn)), Refused.NOT_LOW)"),
+        "a value of something that writes"),
     "a helper asked about": (in_rule("require(enabled(return_frame, s, mpn), Refused.NOT_LOW)"), "enabled"),
     "an effect inside an expression": (in_rule("x = return_frame(s, mpn)"), "a value of something that writes"),
     "a requirement inside an expression": (in_rule("x = require(True, Refused.NOT_LOW)"), "a call of require"),

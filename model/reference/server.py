@@ -283,7 +283,8 @@ class Server(Choosing):
         if s.swapped[vm] >= s.swap_target[vm]:
             return paging.set_swap_target, (vm, self.level(vm))
         if operations.frame_is_private(s, page):
-            return (paging.pick_for_paging, (page,)) if s.attempted[page] else self.scan(page, leaving=True)
+            tried = s.attempted[page] and self.chance(0.95)
+            return (paging.pick_for_paging, (page,)) if tried else self.scan(page, leaving=True)
         shared = (s.swap_shared or self.chance(0.3)) and type(s.pmap[page]) is Mapped
         return (paging.pick_for_paging, (page,)) if shared else self.policy(vm)
 
