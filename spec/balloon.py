@@ -314,7 +314,8 @@ def nobody_is_pushed_below_its_minimum(before: Machine, after: Machine, vm: VM) 
 
 
 @theorem("ESX-3.2-11", "R-07")
-def only_a_ready_driver_moves_pages(s: Machine, page: Page) -> bool:
-    """After a pop, until the reset, a driver puts no page into the balloon and takes none out."""
-    moves = enabled(inflate, s, page) or enabled(deflate, s, page)
-    return s.driver[page.vm] == Ready() or not moves
+def a_pop_stops_the_driver_until_the_reset(s: Machine, page: Page) -> bool:
+    """Only a driver that is ready puts pages into the balloon or takes them out; the server does so until a reset."""
+    by_driver = enabled(inflate, s, page) or enabled(deflate, s, page)
+    by_server = enabled(forget_ballooned_page, s, page)
+    return (s.driver[page.vm] == Ready() or not by_driver) and (s.driver[page.vm] == MustReset() or not by_server)

@@ -8,7 +8,21 @@ which costs a copy. Pages that cost too many are moved: see `remapping`.
 from __future__ import annotations
 
 from .frames import add_reference, drop_reference, is_free, lose_reference, return_frame, use_frame
-from .language import Contents, Value, Word, invariant, refuse, require, rule, theorem, transition, view, visible
+from .language import (
+    Contents,
+    Value,
+    Word,
+    enabled,
+    invariant,
+    leaves,
+    refuse,
+    require,
+    rule,
+    theorem,
+    transition,
+    view,
+    visible,
+)
 from .machine import Machine
 from .private_memory import receive, receive_and_stop, send, start_receiving, start_sending, stop_transfer
 from .refusals import Refused
@@ -321,6 +335,19 @@ def device_writes_own_page(s: Machine, transfer: Transfer, page: Page) -> bool:
         case Inbound(owner, mpn):
             return s.pmap[page] != Mapped(mpn) or page == owner
     return True
+
+
+@theorem("ESX-7-03")
+def a_look_up_leaves_a_translation(s: Machine, page: Page) -> bool:
+    """Once the server has looked a page up for I/O, devices can reach it."""
+    found = leaves(fill_device_entry, s, page, so_that=lambda after: is_cached_for_devices(after, page))
+    return found or not enabled(fill_device_entry, s, page)
+
+
+@view
+def is_cached_for_devices(s: Machine, page: Page) -> bool:
+    """Whether devices have a translation of the page."""
+    return isinstance(s.device_entry[page], DeviceCached)
 
 
 # What every step keeps.

@@ -359,6 +359,21 @@ def paged_only_after_an_attempt_to_share(before: Machine, after: Machine, page: 
     return not picked or (tried and wanted and before.resident[page.vm] > before.minimum[page.vm])
 
 
+@transition("ESX-3.3-06", "R-11")
+def shared_pages_are_paged_out_last(before: Machine, after: Machine, page: Page) -> bool:
+    """A page in a shared frame is picked for paging only if its VM has none of its own, or if that is done at all."""
+    picked = after.operation[page] == Unmapping(ForPaging()) and before.operation[page] == Idle()
+    own = before.each(Page, page.vm).some(lambda other: frame_is_private(before, other))
+    return not picked or frame_is_private(before, page) or before.swap_shared or not own
+
+
+@transition("R-10")
+def a_kept_copy_starts_clean(before: Machine, after: Machine, page: Page) -> bool:
+    """A page that comes in and keeps its slot is clean, so that it can leave again without a write."""
+    keeps = after.kept[page] != before.kept[page] and after.kept[page] != NothingKept()
+    return not keeps or not after.dirty[page]
+
+
 @transition("ESX-4.3-20")
 def an_attempt_counts_once(before: Machine, after: Machine, page: Page) -> bool:
     """An attempt to share a page counts for one page-out."""

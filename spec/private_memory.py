@@ -152,6 +152,7 @@ def offer(m: PrivateMemory, page: Page) -> None:
 @step("ESX-3.2-11")
 def withdraw_offers(m: PrivateMemory, vm: VM) -> None:
     """The guest takes back what it has offered and what was not taken yet."""
+    require(m.power[vm] == Running(), Refused.VM_NOT_RUNNING)
     m.offered.write_each(m.each(Page, vm), lambda page: page, False)
 
 

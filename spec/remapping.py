@@ -123,6 +123,13 @@ def low_frames_counted(s: Machine) -> bool:
 # What every step keeps.
 
 
+@transition("ESX-7-04", "R-46")
+def only_pages_with_a_frame_of_their_own_move(before: Machine, after: Machine, page: Page) -> bool:
+    """A page in a shared frame is not moved: it would cost a frame."""
+    begun = isinstance(after.operation[page], Moving) and before.operation[page] == Idle()
+    return not begun or frame_is_private(before, page)
+
+
 @transition("ESX-7-04", "ESX-7-06", "R-45", "R-47")
 def moved_only_with_a_reason(before: Machine, after: Machine, page: Page) -> bool:
     """A page begins to move down if it is hot and in high memory, up only to make room and if that is done at all."""
@@ -155,4 +162,5 @@ def last_low_frames_are_for_devices(before: Machine, after: Machine, mpn: MPN) -
 @theorem("ESX-7-06", "R-47")
 def room_is_made_for_a_hot_page(s: Machine, page: Page, hot: Page, new: MPN) -> bool:
     """A page leaves low memory only for one that is hot, has a frame of its own, and is not there yet."""
-    return waits_for_low(s, hot) or not enabled(move_to_high, s, page, hot, new)
+    waits = is_hot(s, hot) and frame_is_private(s, hot) and not is_in_low(s, hot)
+    return waits or not enabled(move_to_high, s, page, hot, new)
