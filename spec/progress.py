@@ -9,13 +9,25 @@ from __future__ import annotations
 
 from .balloon import block_is_given_up, decline_offer, reclaim_vacated
 from .devices import end_inbound, end_outbound
-from .language import gets_done, theorem, view
+from .language import enabled, gets_done, leaves, theorem, view
 from .machine import Machine
 from .operations import abandon, finish_unmapping, leave_old_frame
 from .paging import fail_read, fail_write, finish_read, finish_write, install_page_in, start_write
 from .power import reap
 from .remapping import finish_protecting_move
-from .sharing import await_flushes, check_pins, compare, copy, install_copy, merge, protect
+from .sharing import (
+    await_flushes,
+    check_pins,
+    compare,
+    copy,
+    install_copy,
+    may_be_scanned,
+    merge,
+    protect,
+    scan_before_paging_misses,
+    scan_finds_hint,
+    scan_finds_shared_frame,
+)
 from .translation import flush, flush_devices, flushed
 from .vocabulary import (
     MPN,
@@ -164,3 +176,21 @@ def every_block_given_up_gets_free(s: Machine, mpn: MPN) -> bool:
     """A frame that waits for the rest of its block can be freed once nobody uses the block any more."""
     waits = s.frame[mpn] == Vacated() and block_is_given_up(s, mpn)
     return not waits or gets_done(reclaim_vacated, s, mpn)
+
+
+@theorem("ESX-4.3-20", "R-13", "R-18")
+def every_scan_ends(s: Machine, page: Page) -> bool:
+    """A page that may be scanned, and was not tried yet, has a match, is compared with one, or can count as tried."""
+    match s.operation[page]:
+        case Alone():
+            return leaves(compare, s, page, so_that=lambda after: is_settled(after, page))
+    if s.attempted[page] or not may_be_scanned(s, page) or enabled(scan_finds_shared_frame, s, page):
+        return True
+    matched = s.each(Page).some(lambda other: enabled(scan_finds_hint, s, page, other))
+    return matched or enabled(scan_before_paging_misses, s, page)
+
+
+@view
+def is_settled(s: Machine, page: Page) -> bool:
+    """Whether a comparison has found the page equal, or counts as an attempt to share it."""
+    return s.attempted[page] or isinstance(s.operation[page], Same)

@@ -57,7 +57,7 @@ def state_to_be(s: Machine, free: int) -> Reclamation:
     return High()
 
 
-@rule("ESX-6.3-12", "ESX-6.3-13", "R-36", "R-37", "R-38", "R-39")
+@rule("ESX-6.3-12", "ESX-6.3-13", "R-36", "R-37", "R-38", "R-39", again="upwards the state goes one at a time")
 def follow_free_memory(s: Machine) -> None:
     """The state follows the number of free frames."""
     state = state_to_be(s, s.free_frames)

@@ -25,7 +25,6 @@ from .language import (
     choice,
     enabled,
     invariant,
-    leaves,
     refuse,
     require,
     rule,
@@ -413,21 +412,3 @@ def a_page_is_marked_for_its_match(s: Machine, page: Page, other: Page) -> bool:
     """A hinted page begins to become a shared frame only for another page that may be scanned and has its key."""
     equal = s.domain[page.vm] == s.domain[other.vm] and key_of(s, page) == key_of(s, other)
     return (equal and page != other and may_be_scanned(s, page)) or not enabled(scan_finds_hint, s, page, other)
-
-
-@theorem("ESX-4.3-20", "R-13", "R-18")
-def every_scan_ends(s: Machine, page: Page) -> bool:
-    """A page that may be scanned, and was not tried yet, has a match, is compared with one, or can count as tried."""
-    match s.operation[page]:
-        case Alone():
-            return leaves(compare, s, page, so_that=lambda after: is_settled(after, page))
-    if s.attempted[page] or not may_be_scanned(s, page) or enabled(scan_finds_shared_frame, s, page):
-        return True
-    matched = s.each(Page).some(lambda other: enabled(scan_finds_hint, s, page, other))
-    return matched or enabled(scan_before_paging_misses, s, page)
-
-
-@view
-def is_settled(s: Machine, page: Page) -> bool:
-    """Whether a comparison has found the page equal, or counts as an attempt to share it."""
-    return s.attempted[page] or isinstance(s.operation[page], Same)

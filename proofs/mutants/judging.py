@@ -233,7 +233,7 @@ class Reach:
         def reached(kind: str) -> list[str]:
             found = []
             for name, entry in REGISTER[kind].items():
-                behind = called_by(entry.function) | (called_by(entry.extra) if kind == "operation" else set())
+                behind = called_by(entry.function) | (called_by(entry.extra.run) if kind == "operation" else set())
                 if changed & behind:
                     found.append(name)
             return found
