@@ -273,16 +273,16 @@ def page_out(s: Machine, page: Page, slot: Slot, halfway: Contents) -> None:
             let_go(s, mpn)
 
 
-def page_in_in_steps(s: Machine, page: Page, new: MPN) -> None:
+def page_in_in_steps(s: Machine, cpu: VCPU, page: Page, new: MPN) -> None:
     """Take a frame, read, install."""
-    start_page_in(s, page, new)
-    finish_read(s, page)
-    install_page_in(s, page)
+    start_page_in(s, cpu, page, new)
+    finish_read(s, cpu)
+    install_page_in(s, cpu)
 
 
 @at_once(page_in_in_steps, "ESX-3.3-02", "R-10", left_out=("dirty", "attempted"))
-def page_in(s: Machine, page: Page, new: MPN) -> None:
-    """A page's contents move back into a frame; the slot is let go, or kept as a copy."""
+def page_in(s: Machine, cpu: VCPU, page: Page, new: MPN) -> None:
+    """For a vCPU, a page's contents move back into a frame; the slot is let go, or kept as a copy."""
     match s.pmap[page]:
         case Swapped(slot):
             take_frame(s, new, Private(page))

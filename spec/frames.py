@@ -2,7 +2,7 @@
 
 Every frame is free, vacated, being cleared, private to a page, shared, in
 transit, a bounce buffer or overhead of a VM. Its reference count is the number of pages
-mapped to it, operations that hold it, and transfers that pin it. A count too
+mapped to it, operations and page-ins that hold it, and transfers that pin it. A count too
 large for its field lives in the overflow table (ESX-4.3-10, ESX-4.3-11, R-23).
 """
 
@@ -23,9 +23,12 @@ from .vocabulary import (
     DeviceCached,
     DeviceTransfer,
     DeviceTranslation,
+    Fetch,
+    Fetching,
     FrameUse,
     Free,
     Inbound,
+    Incoming,
     InTransit,
     Kept,
     KeptSlot,
@@ -180,6 +183,15 @@ def operations_holding(s: Machine, operation: Operation, page: Page, mpn: MPN) -
     return 0
 
 
+@measure("fetch")
+def fetches_into(s: Machine, fetch: Fetch, cpu: VCPU, mpn: MPN) -> int:
+    """Page-ins that hold a frame."""
+    match fetch:
+        case Fetching(_, _, held):
+            return pick(held == mpn, 1, 0)
+    return 0
+
+
 @measure("transfer")
 def transfers_on(s: Machine, transfer: DeviceTransfer, t: Transfer, mpn: MPN) -> int:
     """Transfers that pin a frame."""
@@ -254,8 +266,11 @@ def frames_shared(s: Machine, use: FrameUse, mpn: MPN) -> int:
 
 @measure("frame")
 def frames_in_transit(s: Machine, use: FrameUse, mpn: MPN) -> int:
-    """Frames in the hands of an operation."""
-    return 1 if isinstance(use, InTransit) else 0
+    """Frames in the hands of an operation or a page-in."""
+    match use:
+        case InTransit() | Incoming():
+            return 1
+    return 0
 
 
 @measure("frame")
@@ -287,12 +302,12 @@ def sizes_are_numbers_of_things(s: Machine) -> bool:
 
 @invariant("ESX-4.3-08", "ESX-4.3-11", "R-21", "R-23")
 def count_is_number_of_users(s: Machine, mpn: MPN) -> bool:
-    """A frame's reference count is the number of pages mapped to it, operations holding it and transfers on it.
+    """A frame's reference count is the number of its pages, its transfers, and the operations and page-ins holding it.
 
     More than the paper counts: so that a frame in use by either is never freed.
     """
-    users = pages_mapped_to(s, mpn) + operations_holding(s, mpn) + transfers_on(s, mpn)
-    return reference_count(s, mpn) == users
+    held = operations_holding(s, mpn) + fetches_into(s, mpn)
+    return reference_count(s, mpn) == pages_mapped_to(s, mpn) + held + transfers_on(s, mpn)
 
 
 @invariant("ESX-4.3-10", "ESX-4.3-11", "R-23")
@@ -315,7 +330,7 @@ def use_of_a_frame_fits_its_count(s: Machine, mpn: MPN) -> bool:
     match s.frame[mpn]:
         case Free() | Vacated() | Bounce() | Reserved():
             return reference_count(s, mpn) == 0
-        case Zeroing() | InTransit():
+        case Zeroing() | InTransit() | Incoming():
             return reference_count(s, mpn) == 1 and s.pins[mpn] == 0
         case Private():
             return reference_count(s, mpn) == s.pins[mpn] + 1
@@ -359,6 +374,15 @@ def holds(s: Machine, page: Page, mpn: MPN) -> bool:
 
 
 @view
+def fetches(s: Machine, cpu: VCPU, mpn: MPN) -> bool:
+    """Whether a vCPU's fault handler holds this frame for a page-in."""
+    match s.fetch[cpu]:
+        case Fetching(_, _, held):
+            return held == mpn
+    return False
+
+
+@view
 def leads_to(entry: Translation, mpn: MPN) -> bool:
     """Whether a shadow or TLB entry leads to this frame."""
     match entry:
@@ -388,9 +412,10 @@ def device_leads_to(entry: DeviceTranslation, mpn: MPN) -> bool:
 
 
 @theorem("ESX-2-11", "R-03")
-def free_frame_is_not_used(s: Machine, page: Page, mpn: MPN) -> bool:
-    """A free or vacated frame is no page's, and no operation holds it."""
-    return s.frame[mpn] not in (Free(), Vacated()) or not (s.pmap[page] == Mapped(mpn) or holds(s, page, mpn))
+def free_frame_is_not_used(s: Machine, page: Page, cpu: VCPU, mpn: MPN) -> bool:
+    """A free or vacated frame is no page's, and no operation or page-in holds it."""
+    used = s.pmap[page] == Mapped(mpn) or holds(s, page, mpn) or fetches(s, cpu, mpn)
+    return s.frame[mpn] not in (Free(), Vacated()) or not used
 
 
 @theorem("ESX-2-11", "R-03")

@@ -21,6 +21,7 @@ from .vocabulary import (
     DeviceTranslation,
     Domain,
     Driver,
+    Fetch,
     Fill,
     FrameUse,
     Free,
@@ -34,6 +35,7 @@ from .vocabulary import (
     NoDeviceEntry,
     NoDriver,
     NoEntry,
+    NoFetch,
     NoFill,
     NoHint,
     NotDrawn,
@@ -168,6 +170,8 @@ class Machine(State):
     """Whether a vCPU was asked to flush a page's translations and has not yet done so."""
     fill: Map[VCPU, Fill] = starts_as(NoFill())
     """The fill that a vCPU's fault handler is in the middle of."""
+    fetch: Map[VCPU, Fetch] = starts_as(NoFetch())
+    """The page-in that a vCPU's fault handler is in the middle of."""
     device_entry: Map[Page, DeviceTranslation] = starts_as(NoDeviceEntry())
     """The cache of translations that the VM's devices use."""
     device_owed: Map[Page, bool] = starts_as(False)

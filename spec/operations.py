@@ -15,17 +15,21 @@ from .refusals import Refused
 from .translation import flushed
 from .vocabulary import (
     MPN,
+    VCPU,
     Alone,
     Bringing,
     Cleared,
     Clearing,
+    ComingIn,
     CommonData,
     Copied,
     Copying,
     DataOf,
+    Fetching,
     ForBalloon,
     GivingUp,
     Idle,
+    Incoming,
     InTransit,
     Leaving,
     Mapped,
@@ -83,11 +87,14 @@ def abandon(s: Machine, page: Page) -> None:
     """An operation gives up, from any stage before its effect; what it holds goes back.
 
     A disk transfer under way is not stopped: it ends by being finished or by
-    failing (see `paging`). How an offer to the balloon is declined: see `balloon`.
+    failing (see `paging`). What a page-in has read stays with its vCPU, which
+    finds out that nobody wants it. How an offer to the balloon is declined: see `balloon`.
     """
     match s.operation[page]:
-        case Clearing(new) | Cleared(new) | ReadIn(new) | Copying(new):
+        case Clearing(new) | Cleared(new) | Copying(new):
             return_frame(s, new)
+        case ComingIn(cpu):
+            require(not isinstance(s.fetch[cpu], Reading), Refused.READ_IN_PROGRESS)
         case Sharing(target):
             drop_reference(s, target)
         case SlotHeld(slot) | Written(slot):
@@ -134,8 +141,11 @@ def stage_fits_backing(s: Machine, page: Page) -> bool:
     match s.operation[page]:
         case Clearing() | Cleared():
             return s.pmap[page] == Untouched()
-        case Reading() | ReadIn():
-            return isinstance(s.pmap[page], Swapped)
+        case ComingIn(cpu):
+            match s.fetch[cpu]:
+                case Fetching(fetched, slot, _):
+                    return fetched == page and s.pmap[page] == Swapped(slot)
+            return False
         case Sharing() | Marking():
             return frame_is_private(s, page)
         case Copying() | Leaving() | GivingUp() | PagingOut():
@@ -149,7 +159,7 @@ def stage_fits_frame_held(s: Machine, page: Page) -> bool:
     match s.operation[page]:
         case Clearing(new) | Cleared(new):
             return s.frame[new] == Zeroing(page)
-        case Reading(new) | ReadIn(new) | Copying(new):
+        case Copying(new):
             return in_hand(s, page, new)
         case Sharing(target):
             match s.frame[target]:
@@ -176,9 +186,9 @@ def what_was_done_still_holds(s: Machine, page: Page) -> bool:
     match s.operation[page]:
         case Cleared(new):
             return s.contents[new] == s.zero and s.tag[new] == Nobodys()
-        case ReadIn(new):
-            match s.pmap[page]:
-                case Swapped(slot):
+        case ComingIn(cpu):
+            match s.fetch[cpu]:
+                case ReadIn(_, slot, new):
                     return s.contents[new] == s.slot_contents[slot] and s.tag[new] == DataOf(page.vm)
         case Same(other) | Copied(other) | Leaving(other):
             match s.pmap[page]:
@@ -226,13 +236,28 @@ def private_frame_backs_its_page(s: Machine, mpn: MPN) -> bool:
     return True
 
 
+@invariant("ESX-3.3-02", "ESX-2-11")
+def page_in_fits_its_frame(s: Machine, cpu: VCPU) -> bool:
+    """A vCPU brings in pages of its own VM, into a frame it holds; while it reads, that is the page's operation."""
+    match s.fetch[cpu]:
+        case Fetching(page, _, new):
+            marked = s.operation[page] == ComingIn(cpu) or isinstance(s.fetch[cpu], ReadIn)
+            return page.vm == cpu.vm and s.frame[new] == Incoming(cpu) and marked
+    return True
+
+
 @invariant("ESX-2-11")
 def frame_in_hand_is_held(s: Machine, mpn: MPN) -> bool:
-    """A frame being cleared or in transit is in the hands of the operation on its page."""
+    """A frame being cleared or in transit is in the hands of the operation on its page, or of a page-in."""
     match s.frame[mpn]:
         case Zeroing(page) | InTransit(page):
             match s.operation[page]:
                 case Bringing(held) | Copying(held) | Leaving(held):
+                    return held == mpn
+            return False
+        case Incoming(cpu):
+            match s.fetch[cpu]:
+                case Fetching(_, _, held):
                     return held == mpn
             return False
     return True

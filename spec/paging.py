@@ -1,9 +1,11 @@
 """Demand paging (section 3.3): the server moves a page to its swap area without asking the guest.
 
 Out: pick, unmap, all flushed and no transfer, reserve a slot, write, and only
-when the write is done does the slot become the page's authority. In: take a
-frame, read, install. The slot is let go in the same step that installs the
-frame, or kept as a copy while the page stays clean (R-10).
+when the write is done does the slot become the page's authority. In: a vCPU's
+fault handler marks the page as coming in, takes a frame, reads, installs. The
+slot is let go in the same step that installs the frame, or kept as a copy
+while the page stays clean (R-10). A page-in can be abandoned, the handler then
+finds its mark gone: a page that is in the same slot again proves nothing.
 """
 
 from __future__ import annotations
@@ -32,13 +34,16 @@ from .refusals import Refused
 from .translation import revoke
 from .vocabulary import (
     MPN,
+    VCPU,
     Backing,
+    ComingIn,
     DataOf,
     ForPaging,
     Idle,
-    InTransit,
+    Incoming,
     KeptSlot,
     Mapped,
+    NoFetch,
     NothingKept,
     Page,
     PagingOut,
@@ -225,62 +230,82 @@ def forget_copy_of_shared_frame(s: Machine, mpn: MPN) -> None:
 
 
 @rule("ESX-3.3-02", "R-01", "R-10")
-def start_page_in(s: Machine, page: Page, new: MPN) -> None:
-    """The guest touches a page that is in the swap area: a frame is taken and the disk read starts."""
+def start_page_in(s: Machine, cpu: VCPU, page: Page, new: MPN) -> None:
+    """A vCPU touches a page that is in the swap area: a frame is taken and the disk read starts."""
     require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
-    require(isinstance(s.pmap[page], Swapped), Refused.NOT_SWAPPED)
+    require(cpu.vm == page.vm, Refused.OTHER_VM)
+    require(s.fetch[cpu] == NoFetch(), Refused.FETCH_IN_PROGRESS)
     require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
     require(is_free(s, new), Refused.NO_FREE_FRAME)
     require(not is_kept_for_devices(s, new), Refused.KEPT_FOR_DEVICES)
-    take_frame(s, new, InTransit(page))
-    s.operation[page] = Reading(new)
+    match s.pmap[page]:
+        case Swapped(slot):
+            take_frame(s, new, Incoming(cpu))
+            s.fetch[cpu] = Reading(page, slot, new)
+            s.operation[page] = ComingIn(cpu)
+        case _:
+            refuse(Refused.NOT_SWAPPED)
 
 
 @rule("ESX-3.3-02")
-def finish_read(s: Machine, page: Page) -> None:
+def finish_read(s: Machine, cpu: VCPU) -> None:
     """The disk read is done: the frame holds what the slot holds."""
-    match s.operation[page]:
-        case Reading(new):
-            match s.pmap[page]:
-                case Swapped(slot):
-                    s.contents[new] = s.slot_contents[slot]
-                    s.tag[new] = DataOf(page.vm)
-                    s.operation[page] = ReadIn(new)
+    match s.fetch[cpu]:
+        case Reading(page, slot, new):
+            s.contents[new] = s.slot_contents[slot]
+            s.tag[new] = DataOf(page.vm)
+            s.fetch[cpu] = ReadIn(page, slot, new)
         case _:
             refuse(Refused.WRONG_STAGE)
 
 
 @rule("ESX-3.3-02")
-def fail_read(s: Machine, page: Page) -> None:
+def fail_read(s: Machine, cpu: VCPU) -> None:
     """The disk read failed: the frame goes back, the slot is still the authority."""
-    match s.operation[page]:
-        case Reading(new):
-            s.operation[page] = Idle()
+    match s.fetch[cpu]:
+        case Reading(page, _, new):
+            end_page_in(s, cpu, page)
             return_frame(s, new)
         case _:
             refuse(Refused.WRONG_STAGE)
 
 
 @rule("ESX-3.3-02", "R-10")
-def install_page_in(s: Machine, page: Page) -> None:
-    """The page gets the frame and, in the same step, the slot is let go, or kept as a clean copy."""
-    match s.operation[page]:
-        case ReadIn(new):
-            match s.pmap[page]:
-                case Swapped(slot):
-                    s.pmap[page] = Mapped(new)
-                    s.frame[new] = Private(page)
-                    s.operation[page] = Idle()
-                    s.resident[page.vm] += 1
-                    s.swapped[page.vm] -= 1
-                    s.attempted[page] = False
-                    s.dirty[page] = not s.keep_slot
-                    if s.keep_slot:
-                        s.kept[page] = KeptSlot(slot)
-                    else:
-                        drop_slot(s, slot)
+def install_page_in(s: Machine, cpu: VCPU) -> None:
+    """If the page-in still stands, the page gets the frame and, in the same step, the slot is let go, or kept."""
+    match s.fetch[cpu]:
+        case ReadIn(page, slot, new):
+            require(s.operation[page] == ComingIn(cpu), Refused.FETCH_OUTDATED)
+            s.pmap[page] = Mapped(new)
+            s.frame[new] = Private(page)
+            end_page_in(s, cpu, page)
+            s.resident[page.vm] += 1
+            s.swapped[page.vm] -= 1
+            s.attempted[page] = False
+            s.dirty[page] = not s.keep_slot
+            if s.keep_slot:
+                s.kept[page] = KeptSlot(slot)
+            else:
+                drop_slot(s, slot)
         case _:
             refuse(Refused.WRONG_STAGE)
+
+
+@rule("ESX-3.3-02")
+def drop_page_in(s: Machine, cpu: VCPU) -> None:
+    """The handler gives up what it has read, as it must if the page-in was abandoned: the frame goes back."""
+    match s.fetch[cpu]:
+        case ReadIn(page, _, new):
+            end_page_in(s, cpu, page)
+            return_frame(s, new)
+        case _:
+            refuse(Refused.WRONG_STAGE)
+
+
+def end_page_in(s: Machine, cpu: VCPU, page: Page) -> None:
+    """The handler is done with a page-in, and so is the page if it was still its operation."""
+    s.fetch[cpu] = NoFetch()
+    s.operation[page] = pick(s.operation[page] == ComingIn(cpu), Idle(), s.operation[page])
 
 
 # What always holds.
@@ -379,6 +404,13 @@ def an_attempt_counts_once(before: Machine, after: Machine, page: Page) -> bool:
     """An attempt to share a page counts for one page-out."""
     picked = after.operation[page] == Unmapping(ForPaging()) and before.operation[page] == Idle()
     return not picked or not after.attempted[page]
+
+
+@transition("ESX-3.3-02")
+def a_page_in_ends_before_the_next(before: Machine, after: Machine, cpu: VCPU) -> bool:
+    """A fault handler ends the page-in it is in before it begins another."""
+    begun = isinstance(after.fetch[cpu], Reading) and after.fetch[cpu] != before.fetch[cpu]
+    return not begun or before.fetch[cpu] == NoFetch()
 
 
 # What follows.

@@ -15,6 +15,7 @@ from .refusals import Refused
 from .translation import revoke
 from .vocabulary import (
     MPN,
+    VCPU,
     Ballooned,
     DeviceTransfer,
     Dying,
@@ -25,6 +26,7 @@ from .vocabulary import (
     Life,
     Mapped,
     NoDriver,
+    NoFetch,
     NothingKept,
     Off,
     Page,
@@ -124,6 +126,7 @@ def finish_power_off(s: Machine, vm: VM) -> None:
     require(s.life[vm] == Dying(), Refused.VM_NOT_DYING)
     require(s.each(Page, vm).every(lambda page: is_gone(s, page)), Refused.VM_NOT_EMPTY)
     require(s.each(Transfer).every(lambda t: not is_of_vm(s.transfer[t], vm)), Refused.VM_NOT_EMPTY)
+    require(s.each(VCPU, vm).every(lambda cpu: s.fetch[cpu] == NoFetch()), Refused.VM_NOT_EMPTY)
     require(s.overhead_held[vm] == 0, Refused.VM_NOT_EMPTY)
     s.reserved_memory -= s.minimum[vm] + s.overhead[vm]
     s.reserved_swap -= s.maximum[vm] - s.minimum[vm]
@@ -178,6 +181,12 @@ def overhead_is_counted(s: Machine, vm: VM) -> bool:
 def vm_that_is_off_holds_nothing(s: Machine, page: Page) -> bool:
     """A page of a VM that is off has no frame, slot, annotation or operation."""
     return s.life[page.vm] != Off() or (s.pmap[page] == Untouched() and s.operation[page] == Idle())
+
+
+@invariant("R-44")
+def vm_that_is_off_reads_nothing(s: Machine, cpu: VCPU) -> bool:
+    """No page-in is under way for a vCPU of a VM that is off."""
+    return s.life[cpu.vm] != Off() or s.fetch[cpu] == NoFetch()
 
 
 @invariant("R-44")

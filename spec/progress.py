@@ -12,7 +12,7 @@ from .devices import end_inbound, end_outbound
 from .language import enabled, gets_done, leaves, theorem, view
 from .machine import Machine
 from .operations import abandon, finish_unmapping, leave_old_frame
-from .paging import fail_read, fail_write, finish_read, finish_write, install_page_in, start_write
+from .paging import drop_page_in, fail_read, fail_write, finish_read, finish_write, install_page_in, start_write
 from .power import reap
 from .remapping import finish_protecting_move
 from .sharing import (
@@ -37,6 +37,7 @@ from .vocabulary import (
     BounceOut,
     Cleared,
     Clearing,
+    ComingIn,
     Copied,
     Dying,
     ForBalloon,
@@ -80,11 +81,23 @@ def every_operation_can_be_ended(s: Machine, page: Page) -> bool:
         case GivingUp(why):
             if why == ForBalloon():
                 return gets_done(decline_offer, s, page)
-        case Reading():
-            return gets_done(fail_read, s, page) and gets_done(finish_read, s, page)
+        case ComingIn(cpu):
+            if isinstance(s.fetch[cpu], Reading):
+                return gets_done(fail_read, s, cpu) and gets_done(finish_read, s, cpu)
         case Writing():
             return gets_done(fail_write, s, page) and gets_done(finish_write, s, page)
     return gets_done(abandon, s, page)
+
+
+@theorem("ESX-3.3-02", "R-44")
+def every_page_in_can_end(s: Machine, cpu: VCPU) -> bool:
+    """A fault handler in the middle of a page-in can end it, abandoned or not: no frame stays with it for ever."""
+    match s.fetch[cpu]:
+        case Reading():
+            return gets_done(finish_read, s, cpu) and gets_done(fail_read, s, cpu)
+        case ReadIn():
+            return gets_done(drop_page_in, s, cpu)
+    return True
 
 
 @theorem("ESX-2-06", "R-03")
@@ -124,10 +137,10 @@ def every_wait_ends(s: Machine, page: Page) -> bool:
             return gets_done(clear, s, page)
         case Cleared():
             return gets_done(install_cleared, s, page)
-        case Reading():
-            return gets_done(finish_read, s, page)
-        case ReadIn():
-            return gets_done(install_page_in, s, page)
+        case ComingIn(cpu):
+            if isinstance(s.fetch[cpu], Reading):
+                return gets_done(finish_read, s, cpu)
+            return gets_done(install_page_in, s, cpu)
         case Found():
             return gets_done(protect, s, page)
         case Protecting():

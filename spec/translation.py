@@ -31,6 +31,7 @@ from .vocabulary import (
     AllVCPUs,
     Cached,
     Clearing,
+    ComingIn,
     Devices,
     Drawn,
     Extent,
@@ -53,7 +54,6 @@ from .vocabulary import (
     PagingOut,
     Private,
     Protecting,
-    Reading,
     Running,
     Translation,
     Unmapping,
@@ -372,6 +372,6 @@ def only_running_vms_touch(before: Machine, after: Machine, page: Page) -> bool:
 def is_for_a_running_vm(s: Machine, page: Page) -> bool:
     """Whether the operation on a page is one that only a running VM's pages get."""
     match s.operation[page]:
-        case Clearing() | Reading() | Moving() | Unmapping(ForPaging()) | Unmapping(ForBalloon()):
+        case Clearing() | ComingIn() | Moving() | Unmapping(ForPaging()) | Unmapping(ForBalloon()):
             return True
     return False

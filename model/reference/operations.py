@@ -30,6 +30,7 @@ from pagelaw.spec.vocabulary import (
     Ballooned,
     BounceIn,
     Cached,
+    ComingIn,
     DeviceCached,
     Free,
     GivingUp,
@@ -41,8 +42,10 @@ from pagelaw.spec.vocabulary import (
     Names,
     NoDriver,
     NoEntry,
+    NoFetch,
     NoFill,
     Page,
+    Reading,
     Ready,
     Reserved,
     Same,
@@ -138,7 +141,7 @@ def reach(s: Machine, cpu: VCPU, virtual: VPage, writing: bool) -> Steps:
         yield translation.guest_invalidates, (cpu, virtual)
     named = s.guest_table[virtual]
     if isinstance(named, Names):
-        yield from bring_in(s, named.page)
+        yield from bring_in(s, named.page, cpu)
         if writing:
             yield from make_writable(s, named.page)
     entry = s.tlb[cpu, virtual]
@@ -155,7 +158,7 @@ def reach(s: Machine, cpu: VCPU, virtual: VPage, writing: bool) -> Steps:
     yield (translation.set_dirty if writing else translation.load_tlb), (cpu, virtual)
 
 
-def bring_in(s: Machine, page: Page) -> Steps:
+def bring_in(s: Machine, page: Page, cpu: VCPU | None = None) -> Steps:
     """A page without a frame gets one; one on its way into the balloon is kept."""
     if balloon.is_going_to_balloon(s, page):
         yield balloon.touch_page_on_its_way, (page,)
@@ -164,7 +167,7 @@ def bring_in(s: Machine, page: Page) -> Steps:
     if s.pmap[page] == Untouched():
         yield from first_touch(s, page)
     if isinstance(s.pmap[page], Swapped):
-        yield from page_in(s, page)
+        yield from page_in(s, page, cpu=cpu)
 
 
 def make_writable(s: Machine, page: Page) -> Steps:
@@ -245,11 +248,21 @@ def page_out(s: Machine, page: Page, slot: Slot | None = None) -> Steps:
     yield paging.commit_page_out, (page,)
 
 
-def page_in(s: Machine, page: Page, new: MPN | None = None) -> Steps:
-    """A page in the swap area gets a frame that holds what the slot held."""
-    yield paging.start_page_in, (page, new or first_free_frame(s))
-    yield paging.finish_read, (page,)
-    yield paging.install_page_in, (page,)
+def page_in(s: Machine, page: Page, new: MPN | None = None, cpu: VCPU | None = None) -> Steps:
+    """A page in the swap area gets a frame that holds what the slot held; by the first vCPU, if none is named."""
+    by = cpu or s.each(VCPU, page.vm)[0]
+    yield from drop_page_in(s, by)
+    yield paging.start_page_in, (by, page, new or first_free_frame(s))
+    yield paging.finish_read, (by,)
+    yield paging.install_page_in, (by,)
+
+
+def drop_page_in(s: Machine, cpu: VCPU) -> Steps:
+    """The page-in that a vCPU's fault handler is in the middle of, if there is one, comes to nothing."""
+    if isinstance(s.fetch[cpu], Reading):
+        yield paging.fail_read, (cpu,)
+    elif s.fetch[cpu] != NoFetch():
+        yield paging.drop_page_in, (cpu,)
 
 
 # Sharing (section 4).
@@ -390,6 +403,8 @@ def power_off(s: Machine, vm: VM) -> Steps:
             if s.operation[page] != Idle():
                 yield from unmap(s, page)
                 yield power.release_at_power_off, (page,)
+    for cpu in s.each(VCPU, vm):
+        yield from drop_page_in(s, cpu)
     for mpn in s.ids[MPN]:
         if s.frame[mpn] == Reserved(vm):
             yield power.return_overhead_frame, (vm, mpn)
@@ -409,5 +424,7 @@ def stop_operation(s: Machine, page: Page) -> Steps:
         yield from leave(s, page)
     elif balloon.is_going_to_balloon(s, page):
         yield balloon.decline_offer, (page,)
+    elif isinstance(operation, ComingIn):
+        yield from drop_page_in(s, operation.cpu)
     elif operation != Idle():
         yield operations.abandon, (page,)

@@ -27,6 +27,7 @@ from pagelaw.spec.vocabulary import (
     Idle,
     Mapped,
     NoDeviceEntry,
+    NoFetch,
     NoFill,
     NoHint,
     NothingKept,
@@ -124,6 +125,8 @@ def vm_lines(s: Machine, vm: VM) -> list[str]:
     )
     lines = textwrap.wrap(figures, WIDTH, subsequent_indent="  ")
     lines += table(page_row(s, page) for page in s.each(Page, vm))
+    coming = [cpu for cpu in s.each(VCPU, vm) if s.fetch[cpu] != NoFetch()]
+    lines += table((f"page-in by {cpu!r}", value_text(s.fetch[cpu])) for cpu in coming)
     return lines + table(row for virtual in s.each(VPage, vm) for row in virtual_rows(s, virtual))
 
 

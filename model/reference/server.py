@@ -27,12 +27,14 @@ from pagelaw.spec.language import VM
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import (
     MPN,
+    VCPU,
     AllVCPUs,
     Alone,
     Ballooned,
     BounceIn,
     Cleared,
     Clearing,
+    ComingIn,
     Copied,
     DeviceCached,
     Devices,
@@ -50,6 +52,7 @@ from pagelaw.spec.vocabulary import (
     Moving,
     MustReset,
     NoDriver,
+    NoFetch,
     NotDrawn,
     NothingMoved,
     NoTransfer,
@@ -60,7 +63,6 @@ from pagelaw.spec.vocabulary import (
     Protecting,
     Quiet,
     ReadIn,
-    Reading,
     Ready,
     Reserved,
     Same,
@@ -88,8 +90,7 @@ class Server(Choosing):
             Idle: self.begin,
             Clearing: lambda page, _: (zeroing.clear, (page,)),
             Cleared: lambda page, _: (zeroing.install_cleared, (page,)),
-            Reading: lambda page, _: (paging.finish_read if self.chance(0.9) else paging.fail_read, (page,)),
-            ReadIn: lambda page, _: (paging.install_page_in, (page,)),
+            ComingIn: lambda _, coming: self.page_in(coming.cpu),
             Found: lambda page, _: (sharing.protect, (page,)),
             Protecting: lambda page, _: self.when_flushed(page, sharing.await_flushes),
             Quiet: lambda page, _: self.when_flushed(page, sharing.check_pins),
@@ -201,7 +202,23 @@ class Server(Choosing):
             return self.inflate(page)
         if s.free_frames == 0 and self.chance(0.9):
             return self.reclaim(self.any_of(self.pages))
-        return (zeroing.touch if backing is UNTOUCHED else paging.start_page_in), (page, self.free_frame())
+        return (zeroing.touch, (page, self.free_frame())) if backing is UNTOUCHED else self.start_page_in(page)
+
+    def start_page_in(self, page: Page) -> Proposal:
+        """A vCPU starts to bring a page in, if it is not in the middle of a page-in; else it goes on with that."""
+        cpu = self.any_of(self.cpus_of[page.vm])
+        if self.machine.fetch[cpu] is not NoFetch():
+            return self.page_in(cpu)
+        return paging.start_page_in, (cpu, page, self.free_frame())
+
+    def page_in(self, cpu: VCPU) -> Proposal:
+        """The next step of a page-in: the read ends; what was read is installed, or dropped if it was abandoned."""
+        s = self.machine
+        fetch = s.fetch[cpu]
+        if type(fetch) is not ReadIn:
+            return (paging.finish_read if self.chance(0.9) else paging.fail_read), (cpu,)
+        stands = s.operation[fetch.page] == ComingIn(cpu)
+        return (paging.install_page_in if stands or self.chance(0.1) else paging.drop_page_in), (cpu,)
 
     def begin_on_mapped(self, page: Page, mpn: MPN) -> Proposal:
         """A page with a frame is written, scanned, paged out, ballooned, sampled, moved, or used for I/O."""
@@ -380,6 +397,9 @@ class Server(Choosing):
                 return self.go_on(page)
             if s.pmap[page] is not UNTOUCHED:
                 return power.reap, (page,)
+        for cpu in self.cpus_of[vm]:
+            if s.fetch[cpu] is not NoFetch() and self.chance(0.8):
+                return self.page_in(cpu)
         if s.overhead_held[vm]:
             for mpn in self.frames:
                 if s.frame[mpn] == Reserved(vm):

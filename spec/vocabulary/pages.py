@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..language import VM, Sum, variant
-from .names import MPN, Domain, Key, Page, Slot, Transfer
+from .names import MPN, VCPU, Domain, Key, Page, Slot, Transfer
 
 
 class Backing(Sum):
@@ -82,6 +82,13 @@ class InTransit(FrameUse):
     """In the hands of an operation on this page: being filled, or left behind until the last flush."""
 
     page: Page
+
+
+@variant
+class Incoming(FrameUse):
+    """In the hands of this vCPU's fault handler: a page is read into it from the swap area."""
+
+    cpu: VCPU
 
 
 @variant

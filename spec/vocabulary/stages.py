@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..language import Sum, variant
-from .names import MPN, Slot
+from .names import MPN, VCPU, Slot
 
 
 class Reason(Sum):
@@ -56,13 +56,10 @@ class Cleared(Bringing):
 
 
 @variant
-class Reading(Bringing):
-    """Page-in: the frame still holds anything."""
+class ComingIn(Operation):
+    """Page-in, by the fault handler of this vCPU: see its `fetch`."""
 
-
-@variant
-class ReadIn(Bringing):
-    """Page-in: the frame holds what the slot holds."""
+    cpu: VCPU
 
 
 @variant

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..language import Sum, variant
-from .names import MPN, VCPU, Page, VPage
+from .names import MPN, VCPU, Page, Slot, VPage
 
 
 class Translation(Sum):
@@ -108,3 +108,33 @@ class Filling(Fill):
     mpn: MPN
     writable: bool
     generation: int
+
+
+class Fetch(Sum):
+    """Whether a vCPU's fault handler is in the middle of bringing a page in from the swap area."""
+
+    __slots__ = ()
+
+
+@variant
+class NoFetch(Fetch):
+    """It is not."""
+
+
+@variant
+class Fetching(Fetch):
+    """It is: this page, from this slot, into this frame."""
+
+    page: Page
+    slot: Slot
+    new: MPN
+
+
+@variant
+class Reading(Fetching):
+    """The disk read is under way: the frame still holds anything."""
+
+
+@variant
+class ReadIn(Fetching):
+    """The frame holds what the slot held. The page-in may have been abandoned since."""
