@@ -55,7 +55,7 @@ SHARING = ("scan_finds_shared_frame", "scan_finds_hint", "scan_leaves_hint", "re
 UNMAPPING = ("finish_unmapping",)
 PAGING_OUT = ("scan_before_paging_misses", "pick_for_paging", *UNMAPPING, "reserve_slot", "start_write", "finish_write",
               "fail_write", "commit_page_out", "abandon")  # fmt: skip
-PAGING_IN = ("start_page_in", "finish_read", "fail_read", "install_page_in")
+PAGING_IN = ("start_page_in", "finish_read", "fail_read", "install_page_in", "drop_page_in")
 BALLOON = ("inflate", *UNMAPPING, "release_to_balloon", "touch_page_on_its_way", "decline_offer", "deflate", "pop",
            "forget_ballooned_page", "reset_driver", "start_driver", "stop_driver", "reset_guest")  # fmt: skip
 DEVICES = ("fill_device_entry", "start_inbound", "start_outbound", "device_writes", "device_reads", "end_inbound",

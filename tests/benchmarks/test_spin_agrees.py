@@ -112,6 +112,11 @@ def page_out_to_copy(s: Machine, page: Page) -> None:
     paging.page_out_to_copy(s, page)
 
 
+def page_in(s: Machine, page: Page, new: MPN) -> None:
+    """A page comes in for the one vCPU of its VM."""
+    rows.page_in_in_steps(s, s.each(VCPU, page.vm)[0], page, new)
+
+
 def move_up(s: Machine, page: Page, new: MPN, hot: Page) -> None:
     """A page in low memory makes room for a hot one."""
     remapping.move_to_high(s, page, hot, new)
@@ -130,7 +135,7 @@ def actions(s: Machine, problem: Problem) -> Iterator[Action]:
         rows.share_in_steps, inflate_by_a_page_without_frame, balloon_by_a_page_with_frame, balloon.deflate,
         page_out_to_copy,
     ]  # fmt: skip
-    with_frame: list[Callable[..., None]] = [rows.touch_in_steps, rows.break_in_steps, rows.page_in_in_steps]
+    with_frame: list[Callable[..., None]] = [rows.touch_in_steps, rows.break_in_steps, page_in]
     if problem.hints:
         alone += [sharing.scan_leaves_hint, sharing.remove_stale_hint]
     if problem.zones:
