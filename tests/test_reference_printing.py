@@ -42,6 +42,7 @@ def test_a_run_is_printed_step_by_step_with_what_changed() -> None:
     2  server   take overhead frame: vm A, mpn m0
                   frame[m0]: free -> reserved A
                   free_frames: 3 -> 2
+                  low_in_use: 0 -> 1
                   overhead_held[A]: 0 -> 1
     3  guest A  guest changes table: virtual A.v0, entry names A.p1
                   guest_table[A.v0]: not present -> names A.p1
