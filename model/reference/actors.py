@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
 from pagelaw.spec import translation
-from pagelaw.spec.language import REGISTER, Sum, variants_of
+from pagelaw.spec.language import REGISTER, VM, Sum, variants_of
 from pagelaw.spec.machine import Machine
-from pagelaw.spec.vocabulary import VCPU, Cached, Filling, GuestEntry, Mapped, Names, NotPresent, Shared, VPage
+from pagelaw.spec.vocabulary import VCPU, Cached, Filling, GuestEntry, Mapped, Names, NotPresent, Page, Shared, VPage
 
 from .beside import field_sorts, parameter_sorts
 from .choosing import IDLE, RUNNING, Proposal
@@ -24,7 +25,10 @@ class Actors(Server):
 
     def access(self) -> Proposal:
         """A vCPU reads or writes through a virtual page, or does what is missing for that."""
-        cpu, virtual = self.any_of(self.places)
+        return self.access_at(*self.any_of(self.places))
+
+    def access_at(self, cpu: VCPU, virtual: VPage) -> Proposal:
+        """A vCPU reads or writes through this virtual page, or does what is missing for that."""
         s = self.machine
         if s.life[cpu.vm] is not RUNNING:
             return self.power(cpu.vm)
@@ -57,12 +61,16 @@ class Actors(Server):
             return (translation.install_fill if current and self.chance(0.95) else translation.drop_fill), (cpu,)
         named = s.guest_table[virtual]
         if type(named) is not Names:
-            return translation.guest_changes_table, (virtual, Names(self.any_of(self.pages_of[virtual.vm])))
+            return translation.guest_changes_table, (virtual, Names(self.any_of(self.nameable(virtual.vm))))
         page = named.page
         readable = s.operation[page] is IDLE or translation.may_read(s, page)
         if type(s.pmap[page]) is Mapped and (readable or self.chance(0.05)):
             return translation.read_for_fill, (cpu, virtual)
         return self.go_on(page)
+
+    def nameable(self, vm: VM) -> Sequence[Page]:
+        """The pages that a guest lets its virtual pages name."""
+        return self.pages_of[vm]
 
     def change_names(self) -> Proposal:
         """A guest changes a virtual page, or invalidates it after a change."""
@@ -71,7 +79,7 @@ class Actors(Server):
             return translation.guest_invalidates, (cpu, virtual)
         if self.machine.life[cpu.vm] is not RUNNING:
             return self.power(cpu.vm)
-        entry: GuestEntry = NotPresent() if self.chance(0.2) else Names(self.any_of(self.pages_of[cpu.vm]))
+        entry: GuestEntry = NotPresent() if self.chance(0.2) else Names(self.any_of(self.nameable(cpu.vm)))
         return translation.guest_changes_table, (virtual, entry)
 
     def wild(self) -> Proposal:

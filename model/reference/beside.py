@@ -22,7 +22,16 @@ from pagelaw.spec.private_memory import PrivateMemory
 
 
 class Violation(Exception):
-    """The machine did what the specification does not allow: which rule, what was due, what was found."""
+    """The machine did what the specification does not allow: which rule, what was due, what was found.
+
+    kind, name, arguments: the statement that does not hold, and for which values.
+    """
+
+    def __init__(
+        self, told: str, kind: str = "refinement", name: str = "private memory", arguments: tuple[Any, ...] = ()
+    ) -> None:
+        super().__init__(told)
+        self.kind, self.name, self.arguments = kind, name, arguments
 
 
 def asked(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,7 +81,8 @@ def failures(machine: Machine, *kinds: str) -> Iterator[tuple[Entry, tuple[Any, 
 def check_everything(machine: Machine, *kinds: str) -> None:
     """Raise a Violation if an invariant or theorem (or what is named) does not hold of the machine."""
     for entry, arguments in failures(machine, *(kinds or ("invariant", "theorem"))):
-        raise Violation(f"{entry.kind} {call_text(entry.function, arguments)} does not hold: {entry.sentence}")
+        told = f"{entry.kind} {call_text(entry.function, arguments)} does not hold: {entry.sentence}"
+        raise Violation(told, entry.kind, entry.name, arguments)
 
 
 # Private memory.
@@ -84,8 +94,9 @@ class Beside:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.private = PrivateMemory.start(machine.ids, zero=machine.zero)
-        self.doing = "nothing yet"
-        self._seen: list[Any] = []
+        self.seen: list[Any] = []
+        """What the steps of private memory returned that the last step was."""
+        self._last: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
         sorts = {name: shape.keys for name, shape in PrivateMemory.shapes().items() if not shape.field.is_given}
         of_field = {entry.extra: asked(entry.function) for entry in REGISTER["represents"].values()}
         self._compared = [
@@ -94,22 +105,32 @@ class Beside:
         ]  # fmt: skip
         machine.observer = self._observe
 
+    @property
+    def doing(self) -> str:
+        """The last step."""
+        return call_text(*self._last) if self._last else "nothing yet"
+
+    def forget(self) -> None:
+        """No step was done yet."""
+        self.seen.clear()
+        self._last = None
+
     def _observe(self, step: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         """A rule says which step of private memory it is."""
         try:
-            self._seen.append(step(self.private, *arguments))
+            self.seen.append(step(self.private, *arguments))
         except Blocked as refused:
             told = f"private memory refuses {call_text(step, arguments)}: {refused.reason.value}"
             raise Violation(f"{self.doing} is a step that guests must not see: {told}") from None
 
     def do(self, rule: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Do one step; Blocked if the rule refuses, a Violation if the step is not one of private memory."""
-        self._seen.clear()
-        self.doing = call_text(rule, arguments)
+        self.seen.clear()
+        self._last = rule, arguments
         returned = rule(self.machine, *arguments)
-        expected = self._seen[0] if self._seen else None
-        if len(self._seen) > 1:
-            raise Violation(f"{self.doing} is {len(self._seen)} steps of private memory at once")
+        expected = self.seen[0] if self.seen else None
+        if len(self.seen) > 1:
+            raise Violation(f"{self.doing} is {len(self.seen)} steps of private memory at once")
         if returned != expected:
             raise Violation(f"{self.doing} returned {returned!r}, private memory {expected!r}")
         return returned
@@ -155,14 +176,17 @@ class Checked:
         try:
             check_everything(self.machine, *kinds)
         except Violation as found:
-            raise Violation(f"after {self.beside.doing}: {found}") from None
+            told = f"after {self.beside.doing}: {found}"
+            raise Violation(told, found.kind, found.name, found.arguments) from None
 
 
 # Operations.
 
 
-def check_operations(machine: Machine) -> Counter[str]:
+def check_operations(machine: Machine, name: str | None = None) -> Counter[str]:
     """Run every operation in one piece and in steps, on copies, with all arguments; say how often each went through.
+
+    With `name`, the one of this name.
 
     Raises a Violation if the two do not leave the same.
     """
@@ -170,6 +194,8 @@ def check_operations(machine: Machine) -> Counter[str]:
     written = [shape.name for shape in machine.shapes().values() if not shape.field.is_given]
     in_steps = trial_of(machine)
     for entry in REGISTER["operation"].values():
+        if name not in (None, entry.name):
+            continue
         for arguments in product(*(machine.ids[sort] for sort in parameter_sorts(entry.function))):
             if any(getattr(in_steps, field) != getattr(machine, field) for field in written):
                 in_steps = trial_of(machine)
@@ -178,13 +204,17 @@ def check_operations(machine: Machine) -> Counter[str]:
             except Blocked:
                 continue
             in_one = trial_of(machine)
-            entry.function(in_one, *arguments)
+            try:
+                entry.function(in_one, *arguments)
+            except Blocked as refused:
+                told = f"{call_text(entry.function, arguments)}: done in steps, refused in one piece: {refused.reason.value}"
+                raise Violation(told, "operation", entry.name, arguments) from None
             compared[entry.name] += 1
             expected, found = in_one.written(), in_steps.written()
             for field in expected:
                 if field not in entry.extra.left_out and expected[field] != found[field]:
                     told = f"{field} is {found[field]!r} after the steps, {expected[field]!r} in one piece"
-                    raise Violation(f"{call_text(entry.function, arguments)}: {told}")
+                    raise Violation(f"{call_text(entry.function, arguments)}: {told}", "operation", entry.name, arguments)
     return compared
 
 

@@ -15,6 +15,7 @@ import argparse
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import count
 from math import inf
 from pathlib import Path as File
@@ -33,6 +34,7 @@ from .paths import Recorder
 from .printing import WIDTH, PrintedRun
 from .scheduler import TURNS, Scheduler
 from .setup import Sizes, machine
+from .shortening import shortened
 
 EXPECTED = File(__file__).with_name("paths.txt")
 
@@ -106,6 +108,8 @@ class Replay:
 
     def __call__(self, path: str, steps: Sequence[Proposal]) -> list[Proposal] | None:
         """The steps that are done (refused ones are skipped), if the last step takes the path; else None."""
+        if not steps:
+            return None
         s = self._start.copy()
         done: list[Proposal] = []
         for rule, arguments in steps[:-1]:
@@ -118,20 +122,8 @@ class Replay:
         return [*done, steps[-1]] if taken == path else None
 
     def shortened(self, path: str, steps: Sequence[Proposal]) -> tuple[Proposal, ...]:
-        """A run with the same end from which no single step can be left out: halves, quarters ... are tried first."""
-        kept = list(steps)
-        size = len(kept) // 2
-        while size:
-            before = len(kept)
-            end = before - 1
-            while end > 0:
-                fewer = self(path, [*kept[: max(end - size, 0)], *kept[end:]])
-                if fewer is not None:
-                    kept = fewer
-                end = min(end - size, len(kept) - 1)
-            if size > 1 or len(kept) == before:
-                size //= 2
-        return tuple(kept)
+        """A run with the same end from which no single step can be left out."""
+        return shortened(steps, partial(self, path))
 
 
 def path_taken(recorder: Recorder, s: Machine, rule: Rule, arguments: tuple[Any, ...]) -> tuple[str, Blocked | None]:

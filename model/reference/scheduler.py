@@ -28,11 +28,13 @@ Do = Callable[[Rule, tuple[Any, ...]], Any]
 class Scheduler:
     """Random steps of one machine, counted."""
 
-    def __init__(self, machine: Machine, seed: int, turns: Mapping[str, int] = TURNS) -> None:
+    def __init__(
+        self, machine: Machine, seed: int, turns: Mapping[str, int] = TURNS, actors: Callable[[Machine, Random], Actors] = Actors
+    ) -> None:
         self.machine, self.random = machine, Random(seed)
-        actors = Actors(machine, self.random)
+        self.actors = actors(machine, self.random)
         self.turns: list[Callable[[], Proposal]] = [
-            getattr(actors, name) for name, share in turns.items() for _ in range(share)
+            getattr(self.actors, name) for name, share in turns.items() for _ in range(share)
         ]
         self.done: Counter[Rule] = Counter()
         """How often each rule was done."""

@@ -1,0 +1,128 @@
+"""Moods: in what kind of run things happen when. None is made for one fault; each makes some windows wider.
+
+A mood says how often each actor has its turn, how long flushes are put off and what
+happens meanwhile, how often operations are given up, and how few pages all are busy with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import TypeVar
+
+import attrs
+
+from pagelaw.spec import operations
+from pagelaw.spec.language import VM
+from pagelaw.spec.machine import Machine
+from pagelaw.spec.vocabulary import Mapped, Names, Page
+
+from ..reference.actors import Actors
+from ..reference.choosing import IDLE, Proposal, Rule
+from ..reference.scheduler import TURNS
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Mood:
+    """How the actors of one run behave."""
+
+    name: str
+    turns: Mapping[str, int] = TURNS
+    """How often each actor has its turn; the names are methods of `Moody`."""
+    put_off: float = 0.0
+    """How often a flush, or a transfer's end, that an operation waits for is put off; others act on the page then."""
+    too_early: float = 0.08
+    """How often the operation goes on all the same, and must be refused."""
+    give_up: float = 0.02
+    """How often an operation is abandoned."""
+    pages: int | None = None
+    """With how many pages of each VM all are busy; None for all of them."""
+    contents: int | None = None
+    """How many values are written; None for all of them."""
+
+
+MOODS = (
+    Mood(name="as ever"),
+    Mood(name="busy server", turns={**TURNS, "access": 15, "page": 30, "device": 30}),
+    Mood(name="slow flushes", put_off=0.6, turns={**TURNS, "flush": 2, "page": 30}),
+    Mood(name="one page", pages=1, put_off=0.3, turns={**TURNS, "page": 30, "device": 25}),
+    Mood(name="power", turns={**TURNS, "access": 10, "page": 40, "vm": 10}),
+    Mood(name="equal pages", contents=1, pages=2, put_off=0.3, turns={**TURNS, "page": 40, "access": 25}),
+    Mood(name="second thoughts", give_up=0.12, put_off=0.3, turns={**TURNS, "page": 40}),
+    Mood(name="devices", put_off=0.4, turns={**TURNS, "access": 20, "page": 30, "device": 45}),
+)
+"""Taken one after the other, run by run."""
+
+
+class Moody(Actors):
+    """The actors of one run, in a mood."""
+
+    mood = MOODS[0]
+    busy_pages: Mapping[VM, Sequence[Page]] | None = None
+
+    def in_mood(self, mood: Mood) -> None:
+        """Take on a mood: choose the pages and values to be busy with."""
+        self.mood = mood
+        if mood.pages is not None:
+            busy = {vm: self.some(self.pages_of[vm], mood.pages) for vm in self.vms}
+            self.pages = [page for vm in self.vms for page in busy[vm]]
+            self.places = [place for place in self.places if place[1].number < max(mood.pages, 1)]
+            self.busy_pages = busy
+        if mood.contents is not None:
+            self.values = self.some(self.values, mood.contents)
+
+    def some(self, things: Sequence[T], number: int) -> Sequence[T]:
+        """So many of them that stand side by side."""
+        first = int(self.random() * len(things))
+        return [things[(first + n) % len(things)] for n in range(min(number, len(things)))]
+
+    def nameable(self, vm: VM) -> Sequence[Page]:
+        """The busy pages, if there are some."""
+        return self.pages_of[vm] if self.busy_pages is None else self.busy_pages[vm]
+
+    def page(self) -> Proposal:
+        """The operation on some page takes its next step, or one begins, or one is abandoned."""
+        page = self.any_of(self.pages)
+        operation = self.machine.operation[page]
+        if operation is not IDLE and self.chance(self.mood.give_up):
+            return operations.abandon, (page,)
+        return self.at_stage[type(operation)](page, operation)
+
+    def when_flushed(self, page: Page, rule: Rule) -> Proposal:
+        """What a step waits for; or the step itself, too early; or somebody uses the time."""
+        flush = self.owed_flush(page)
+        backing = self.machine.pmap[page]
+        pinned = type(backing) is Mapped and self.machine.pins[backing.mpn]
+        if flush is None and not pinned:
+            return rule, (page,)
+        if self.chance(self.mood.too_early):
+            return rule, (page,)
+        if self.chance(self.mood.put_off):
+            return self.meanwhile(page)
+        if flush is not None:
+            return flush
+        assert isinstance(backing, Mapped)
+        return self.end_on(backing.mpn)
+
+    def meanwhile(self, page: Page) -> Proposal:
+        """Somebody reaches for a page in the middle of its operation: a vCPU, a device, or another page's operation."""
+        if self.chance(0.6):
+            names = self.machine.guest_table
+            places = [place for place in self.places if names[place[1]] == Names(page)]
+            return self.access_at(*self.any_of(places)) if places else self.access()
+        if self.chance(0.6):
+            return self.io(self.any_of(self.transfers), page)
+        return self.go_on(self.any_of(self.pages))
+
+
+def actors_in(mood: Mood) -> Callable[[Machine, Random], Moody]:
+    """Makes actors in a mood, of a machine and a source of chance."""
+
+    def make(machine: Machine, random: Random) -> Moody:
+        made = Moody(machine, random)
+        made.in_mood(mood)
+        return made
+
+    return make
