@@ -16,10 +16,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import check, explore, mutants
+from . import check, explore, mutants, runs
 from .reading import BadInput
 
-COMMANDS = (check, explore, mutants)
+COMMANDS = (check, explore, mutants, runs)
 
 EPILOG = """\
 examples:
@@ -28,6 +28,7 @@ examples:
   pagelaw check --help             all that it can do
   pagelaw explore common           every state of a small machine
   pagelaw mutants                  known faults, which a check must refuse
+  pagelaw runs                     random steps of the reference model, each checked
 """
 
 

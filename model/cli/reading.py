@@ -24,6 +24,13 @@ def whole(text: str) -> int:
     return number
 
 
+def number(text: str) -> int:
+    """A whole number of at least zero."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
 def seconds(text: str) -> float:
     """A number of seconds above zero."""
     try:

@@ -12,7 +12,7 @@ from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import VCPU, Cached, Filling, GuestEntry, Mapped, Names, NotPresent, Page, Shared, VPage
 
 from .beside import field_sorts, parameter_sorts
-from .choosing import IDLE, RUNNING, Proposal
+from .choosing import IDLE, RUNNING, Proposal, Rule
 from .server import Server
 
 
@@ -95,3 +95,8 @@ class Actors(Server):
             made = self.any_of(variants_of(sort))
             return made(*map(self.anything, field_sorts(made)))
         return self.any_of(self.machine.ids[sort])
+
+    def complete(self, rule: Rule, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments, and any for parameters that nobody here knows of: a fault can add one to a rule."""
+        sorts = parameter_sorts(rule)[len(arguments) :]
+        return (*arguments, *map(self.anything, sorts)) if sorts else arguments

@@ -207,15 +207,19 @@ def check_operations(machine: Machine, name: str | None = None) -> Counter[str]:
             try:
                 entry.function(in_one, *arguments)
             except Blocked as refused:
-                told = f"{call_text(entry.function, arguments)}: done in steps, refused in one piece: {refused.reason.value}"
-                raise Violation(told, "operation", entry.name, arguments) from None
+                told = f"done in steps, refused in one piece: {refused.reason.value}"
+                raise _differs(entry, arguments, told) from None
             compared[entry.name] += 1
             expected, found = in_one.written(), in_steps.written()
             for field in expected:
                 if field not in entry.extra.left_out and expected[field] != found[field]:
                     told = f"{field} is {found[field]!r} after the steps, {expected[field]!r} in one piece"
-                    raise Violation(f"{call_text(entry.function, arguments)}: {told}", "operation", entry.name, arguments)
+                    raise _differs(entry, arguments, told)
     return compared
+
+
+def _differs(entry: Entry, arguments: tuple[Any, ...], told: str) -> Violation:
+    return Violation(f"{call_text(entry.function, arguments)}: {told}", "operation", entry.name, arguments)
 
 
 def trial_of(machine: Machine) -> Machine:

@@ -21,6 +21,9 @@ from .choosing import Proposal, Rule
 TURNS = {"access": 40, "page": 18, "flush": 9, "device": 12, "vm": 3, "change_names": 5, "wild": 2}
 """How often each actor has its turn; the names are methods of Actors."""
 
+MakeActors = Callable[[Machine, Random], Actors]
+"""Makes the actors of a machine, with a source of chance."""
+
 Do = Callable[[Rule, tuple[Any, ...]], Any]
 """Does one step: called with a rule and its arguments, raises Blocked if the rule refuses."""
 
@@ -29,7 +32,7 @@ class Scheduler:
     """Random steps of one machine, counted."""
 
     def __init__(
-        self, machine: Machine, seed: int, turns: Mapping[str, int] = TURNS, actors: Callable[[Machine, Random], Actors] = Actors
+        self, machine: Machine, seed: int, turns: Mapping[str, int] = TURNS, actors: MakeActors = Actors
     ) -> None:
         self.machine, self.random = machine, Random(seed)
         self.actors = actors(machine, self.random)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from time import process_time
@@ -9,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from ..reference.actors import Actors
 from ..reference.beside import Violation
 from ..reference.choosing import Proposal, Rule
 from ..reference.paths import Recorder
@@ -32,7 +34,8 @@ SURVEY_SEED = 500_000
 class Batch:
     """Runs one after the other, and what they covered. The same seed gives the same runs.
 
-    control_every: after how many steps everything is asked, beside the end of each run, to control the check; 0 for never.
+    control_every: after how many steps everything is asked to control the check, beside the end of each run;
+    0 for never.
     surveys: whether paths are counted.
     """
 
@@ -72,11 +75,14 @@ class Batch:
             return None
         sizes, mood, seed = self._next(self._checked_so_far)
         self._checked_so_far += 1
-        started = process_time()
+        started, collects = process_time(), gc.isenabled()
+        gc.disable()  # there is nothing in a run that needs it, and what is remembered is much to look through
         try:
             return self._checked(sizes, mood, seed)
         finally:
             self.checking_seconds += process_time() - started
+            if collects:
+                gc.enable()
 
     def _next(self, number: int) -> tuple[Sizes, Mood, int]:
         """The machine, the mood and the seed of a run: every mood on every machine in turn."""
@@ -100,7 +106,7 @@ class Batch:
             scheduler = Scheduler(check.machine, seed, mood.turns, actors_in(mood))
             asked = check.asked
             try:
-                scheduler.run(STEPS, noting(check, done))
+                scheduler.run(STEPS, noting(check, done, scheduler.actors))
                 check.control()
             finally:
                 self.reach.add(scheduler)
@@ -119,16 +125,20 @@ class Batch:
         return known
 
 
-def noting(do: Callable[[Rule, tuple[Any, ...]], Any], done: list[Proposal]) -> Callable[[Rule, tuple[Any, ...]], Any]:
+Do = Callable[[Rule, tuple[Any, ...]], Any]
+
+
+def noting(do: Do, done: list[Proposal], actors: Actors) -> Do:
     """Does steps and notes them; the one that is a violation is the last noted."""
 
     def step(rule: Rule, arguments: tuple[Any, ...]) -> None:
+        given = actors.complete(rule, arguments)
         try:
-            do(rule, arguments)
+            do(rule, given)
         except Violation:
-            done.append((rule, arguments))
+            done.append((rule, given))
             raise
-        done.append((rule, arguments))
+        done.append((rule, given))
 
     return step
 

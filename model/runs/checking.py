@@ -99,6 +99,8 @@ class Checking:
         except Violation as found:
             told = f"in the state after {self.beside.doing}: {found}"
             raise Violation(told, "operation", found.name, found.arguments) from None
+        except TypeError:
+            return  # a fault gave a rule one parameter more, so it cannot be told in one piece
 
 
 class Full(Checking):
@@ -139,16 +141,17 @@ class Branch:
 
 
 class Holds:
-    """The end of reading: the question holds. `cells` are all that it read."""
+    """The end of reading: the question holds. `cells` are all that it read; equal ones are one object."""
 
     __slots__ = ("cells",)
     after = None
 
-    def __init__(self, cells: list[Cell]) -> None:
+    def __init__(self, cells: tuple[Cell, ...]) -> None:
         self.cells = cells
 
 
-NOTHING_READ = Holds([])
+REMEMBERED = 20_000
+"""How many ways to hold are remembered of a question; then it is run if it is in none of them."""
 
 
 class Incremental(Checking):
@@ -166,8 +169,10 @@ class Incremental(Checking):
         now, before = Looking(self.watched, self._read), Looking(self.watched, self._read, before=True)
         self.questions = list(questions(now, before, Looking(self.private, self._read), kinds))
         self._trees: list[Branch | Holds | None] = [None for _ in self.questions]
-        self._last = [NOTHING_READ for _ in self.questions]
-        """How each question was answered last."""
+        self._rows: dict[tuple[Cell, ...], Holds] = {(): Holds(())}
+        self._ways = [0 for _ in self.questions]
+        self._cells: list[tuple[Cell, ...]] = [() for _ in self.questions]
+        """What each question read when it was asked last."""
         self.asked = self.run = 0
         """Questions asked so far, and how many of them were run."""
         self._ask(range(len(self.questions)))
@@ -186,21 +191,26 @@ class Incremental(Checking):
             self.control()
 
     def _ask(self, numbers: Sequence[int]) -> None:
-        trees, last = self._trees, self._last
+        trees, last = self._trees, self._cells
         self.asked += len(numbers)
         for number in numbers:
             at = trees[number]
-            while at is not None and at.after is not None:
-                at = at.after.get(id(at.cell.value))
+            if at is not None:
+                after = at.after
+                while after is not None:
+                    at = after.get(id(at.cell.value))  # type: ignore[union-attr]  # what has an `after` has a cell
+                    if at is None:
+                        break
+                    after = at.after
             if at is None:
                 at = self._run(number)
-            known = last[number]
-            if at is not known:
-                for cell in known.cells:
+            cells, known = at.cells, last[number]  # type: ignore[union-attr]  # it is the end
+            if cells is not known:
+                for cell in known:
                     cell.readers.discard(number)
-                for cell in at.cells:
+                for cell in cells:
                     cell.readers.add(number)
-                last[number] = at
+                last[number] = cells
 
     def _run(self, number: int) -> Holds:
         """Run a question, and remember what it read and found."""
@@ -208,21 +218,31 @@ class Incremental(Checking):
         self._read.clear()
         if not self.questions[number].answer():
             raise self.questions[number].violation(self.beside.doing)
-        cells = list(dict.fromkeys(self._read))
-        end = Holds(cells)
+        cells = tuple(dict.fromkeys(self._read))
+        end = self._rows.get(cells)
+        if end is None:
+            end = self._rows[cells] = Holds(cells)
+        if self._ways[number] < REMEMBERED:
+            self._ways[number] += 1
+            self._remember(number, end)
+        return end
+
+    def _remember(self, number: int, end: Holds) -> None:
+        cells = end.cells
         if not cells:
             self._trees[number] = end
-            return end
+            return
         at = self._trees[number]
         if at is None:
             at = self._trees[number] = Branch(cells[0])
         for cell, following in zip(cells, [*cells[1:], None], strict=True):
-            assert isinstance(at, Branch) and at.cell is cell, "a question reads by something else than what it found"
+            assert isinstance(at, Branch), "a question reads on where it ended before"
+            assert at.cell is cell, "a question reads by something else than what it found"
             value = id(cell.value)
-            if value not in at.after:
-                at.after[value] = end if following is None else Branch(following)
-            at = at.after[value]
-        return end
+            after = at.after.get(value)
+            if after is None:
+                after = at.after[value] = end if following is None else Branch(following)
+            at = after
 
 
-__all__ = ["Checking", "Disagreement", "Full", "Incremental", "Question"]
+__all__ = ["ERRORS", "Checking", "Disagreement", "Full", "Incremental", "Question"]

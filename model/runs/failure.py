@@ -159,8 +159,10 @@ class Writer:
         """Statements that give the identifiers their names."""
         order = sorted(self.named.items(), key=lambda item: (type(item[1]) is not VM, isinstance(item[1], Owned)))
         for text, one in order:
-            sort = self.name("pagelaw.spec.language" if type(one).__module__.endswith("identifiers")
-                             else "pagelaw.spec.vocabulary", type(one).__name__)
+            sort = self.name(
+                "pagelaw.spec.language" if type(one).__module__.endswith("identifiers") else "pagelaw.spec.vocabulary",
+                type(one).__name__,
+            )
             owner = f"{self.value(one.vm)}, " if isinstance(one, Owned) else ""
             yield f"{text} = {sort}({owner}{one.number})"
 
@@ -188,11 +190,22 @@ def test_of(failure: Failure) -> str:
     writer = Writer()
     body = list(_body(writer, failure))
     if failure.mutant is not None:
-        body = [f'with {writer.name("pagelaw.proofs.mutants", "apply")}("{failure.mutant}"):', *("    " + b for b in body)]
+        body = [
+            f'with {writer.name("pagelaw.proofs.mutants", "apply")}("{failure.mutant}"):',
+            *("    " + b for b in body),
+        ]
     name = re.sub(r"\W+", "_", f"test_run_keeps_{failure.name}").strip("_")
     identifiers = list(writer.identifiers())
     sentence = textwrap.wrap(f'"""{failure.sentence}"""', LINE - 4)
-    lines = [*writer.import_lines(), "", *identifiers, "", "", f"def {name}() -> None:", *("    " + s for s in sentence)]
+    lines = [
+        *writer.import_lines(),
+        "",
+        *identifiers,
+        "",
+        "",
+        f"def {name}() -> None:",
+        *("    " + s for s in sentence),
+    ]
     return "\n".join([*lines, *("    " + line if line else "" for line in body)]) + "\n"
 
 

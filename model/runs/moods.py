@@ -18,7 +18,7 @@ from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import Mapped, Names, Page
 
 from ..reference.actors import Actors
-from ..reference.choosing import IDLE, Proposal, Rule
+from ..reference.choosing import DYING, IDLE, RUNNING, Proposal, Rule
 from ..reference.scheduler import TURNS
 
 T = TypeVar("T")
@@ -105,6 +105,15 @@ class Moody(Actors):
             return flush
         assert isinstance(backing, Mapped)
         return self.end_on(backing.mpn)
+
+    def power(self, vm: VM) -> Proposal:
+        """What is to be done for a VM that does not run; mostly somebody else has the turn if it is off."""
+        life = self.machine.life
+        if life[vm] is not DYING and self.chance(0.8):
+            running = [place for place in self.places if life[place[0].vm] is RUNNING]
+            if running:
+                return self.access_at(*self.any_of(running))
+        return super().power(vm)
 
     def meanwhile(self, page: Page) -> Proposal:
         """Somebody reaches for a page in the middle of its operation: a vCPU, a device, or another page's operation."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from enum import Enum
+from typing import Any, Protocol
 
 import attrs
 
@@ -16,6 +17,13 @@ from ..reference.choosing import Proposal, Rule
 from ..reference.paths import Recorder
 from ..reference.reaching import expected_paths, path_taken
 from ..reference.scheduler import Scheduler
+
+
+class Counted(Protocol):
+    """Whoever counts what was done and refused."""
+
+    done: Counter[Rule]
+    refused: Counter[tuple[Rule, Enum]]
 
 
 @attrs.define
@@ -31,8 +39,8 @@ class Reach:
     surveyed: int = 0
     """Steps and refusals of the surveyed runs."""
 
-    def add(self, scheduler: Scheduler) -> None:
-        """Count what a scheduler did."""
+    def add(self, scheduler: Counted) -> None:
+        """Count what a scheduler, or whoever else counts, did."""
         for rule, times in scheduler.done.items():
             self.done[rule.__name__] += times
         for (rule, reason), times in scheduler.refused.items():
@@ -91,7 +99,8 @@ class Reach:
             "rules": {name: self.done[name] for name in REGISTER["rule"]},
             "refusals": {reason: self.reasons[reason] for reason in expected_reasons()},
             "paths": {path: self.paths[path] for path in expected_paths()},
-            "surveyed": self.surveyed, "missing": self.missing(),
+            "surveyed": self.surveyed,
+            "missing": self.missing(),
         }
 
 

@@ -84,8 +84,15 @@ def _refinement(machine: State, private: State) -> Iterator[Question]:
         for keys in product(*map(machine.ids.__getitem__, shape.keys)):
             key = keys[0] if len(keys) == 1 else keys
             sentence = "Private memory, read off the machine, is what it became step by step."
-            yield Question(REFINEMENT, name, (), sentence, keys, partial(_same, shown, held, key),
-                           partial(_differs, shown, held, key, name))
+            yield Question(
+                REFINEMENT,
+                name,
+                (),
+                sentence,
+                keys,
+                partial(_same, shown, held, key),
+                partial(_differs, shown, held, key, name),
+            )
 
 
 def _same(shown: Callable[[Any], Any], held: Map[Any, Any], key: Any) -> bool:

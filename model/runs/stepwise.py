@@ -135,6 +135,7 @@ def state_machine(
             """Somebody has a turn."""
             self.actors.drawing.draw = data.draw
             of_spec, arguments = self.actors.any_of(self.turns)()
+            arguments = self.actors.complete(of_spec, arguments)
             try:
                 self.check(of_spec, arguments)
             except Blocked as refused:
@@ -165,7 +166,10 @@ def run_stepwise(
     number: int, examples: int, tally: Tally, shrink: bool = True, mutant: str | None = None,
     machines: Sequence[Sizes] = MACHINES, moods: Sequence[Mood] = MOODS, steps: int = STEPS,
 ) -> Failure | None:  # fmt: skip
-    """So many runs from this seed; the failure that Hypothesis found and, if wanted, shrank."""
+    """So many runs from this seed; the failure that Hypothesis found and, if wanted, shrank.
+
+    Hypothesis stops shrinking after a while: single steps that can be left out then are left out as well.
+    """
     tally.failure = None
     made = seed(number)(state_machine(machines, moods, tally=tally, mutant=mutant))
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
@@ -178,7 +182,7 @@ def run_stepwise(
         run_state_machine_as_test(made, settings=chosen)
     except Violation:
         assert tally.failure is not None
-        return tally.failure
+        return tally.failure.minimal() if shrink else tally.failure
     return None
 
 

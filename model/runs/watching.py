@@ -129,9 +129,7 @@ class Watched:
         values = {shape.name: getattr(state, shape.name) for shape in shapes if not shape.keys}
         self.values = {name: Cell(name, None, value, Cell(name, None, value)) for name, value in values.items()}
         """The cells of the fields that are single values."""
-        self.sums = {
-            shape.name: Sums(state) for shape in shapes if len(shape.keys) == 1
-        }
+        self.sums = {shape.name: Sums(state) for shape in shapes if len(shape.keys) == 1}
         self._start = ({name: dict(held) for name, held in self.maps.items()}, values)
 
     def _watch(self, shape: Shape) -> WrittenMap:
