@@ -14,11 +14,11 @@ from ..reference.actors import Actors
 from ..reference.beside import Violation
 from ..reference.choosing import Proposal, Rule
 from ..reference.paths import Recorder
-from ..reference.reaching import MACHINES
 from ..reference.scheduler import Scheduler
 from ..reference.setup import Sizes, machine
 from .checking import Incremental
 from .failure import Failure
+from .machines import MACHINES
 from .moods import MOODS, Mood, actors_in
 from .reach import Reach, survey
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pagelaw.spec.language import Blocked
+from pagelaw.spec.language import REGISTER, Blocked, enabled
 from pagelaw.spec.machine import Machine
 
 from ..reference.beside import Beside, Violation, call_text, check_operations
 from ..reference.choosing import Rule
 from .statements import ASKED, ERRORS, KINDS, OF_STATES, Question, questions
-from .watching import Cell, Looking, Watched
+from .watching import Cell, Looking, Trial, Watched
 
 
 class Disagreement(Exception):
@@ -27,7 +27,7 @@ class Checking:
     """Does steps with private memory beside the machine, and asks after each what must hold of it.
 
     Beside the questions: no step is done that the guest must not see, a step that is not refused does
-    something, and one that is refused changes nothing.
+    something and is refused if it is asked for again, and one that is refused changes nothing.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -38,6 +38,8 @@ class Checking:
         self.steps = 0
         """Steps done and checked; refused ones do not count."""
         self._afresh: list[Question] = []
+        self._settling = {entry.function for entry in REGISTER["rule"].values() if not entry.extra}
+        """The rules that have settled what they are for once they are done."""
 
     def __call__(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
         watched = self.watched
@@ -59,6 +61,9 @@ class Checking:
         if not watched.before and not self.beside.seen:
             told = f"{call_text(rule, arguments)} is not refused, and does nothing"
             raise Violation(told, "effect", "a step that is not refused does something")
+        if rule in self._settling and enabled(rule, Trial(self.machine), *arguments):
+            told = f"{call_text(rule, arguments)} is done, and could be done again"
+            raise Violation(told, "once", "once done it is not enabled again")
         self.steps += 1
         self.ask()
         return returned

@@ -24,10 +24,10 @@ from pagelaw.spec.machine import Machine
 
 from ..reference.beside import Violation
 from ..reference.choosing import Proposal, Rule
-from ..reference.reaching import MACHINES
 from ..reference.setup import Sizes, machine
 from .checking import Checking, Full
 from .failure import Failure
+from .machines import MACHINES
 from .moods import MOODS, Mood, Moody
 
 T = TypeVar("T")

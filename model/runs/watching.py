@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pagelaw.spec.language import Contents, Identifier, Map, Measure, State, Sum, enabled, gets_done
+from pagelaw.spec.language import Contents, Identifier, Map, Measure, State, Sum, leaves
 from pagelaw.spec.language.state import Shape
 
 SMALL = range(-5, 257)
@@ -266,9 +266,9 @@ class Looking(_Asked):
         """A view is its text."""
         return function(*arguments)
 
-    def enabled(self, rule: Callable[..., Any], _: State, arguments: tuple[Any, ...], once: bool = False) -> bool:
-        """Whether a rule would be done; with `once`, and then no more."""
-        return (gets_done if once else enabled)(rule, self.copy(), *arguments)
+    def enabled(self, rule: Callable[..., Any], _: State, given: tuple[Any, ...], so_that: Callable[..., bool]) -> bool:
+        """Whether a rule would be done, and would leave what is asked for."""
+        return leaves(rule, self.copy(), *given, so_that=so_that)
 
 
 class Trial(_Asked):
