@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
@@ -115,3 +115,8 @@ MACHINES = {one.name: one for one in (
     ),
 )}  # fmt: skip
 """By name."""
+
+
+def machines_for(functions: Iterable[str]) -> list[Small]:
+    """The machines in the order in which they are tried for a mutant that changes these functions."""
+    return list(MACHINES.values())
