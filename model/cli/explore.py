@@ -53,13 +53,13 @@ SAY_EVERY = 5.0
 def add(commands: Any) -> None:
     """Add the parser of this command."""
     parser = commands.add_parser("explore", help="see every state of a small machine", description=DESCRIPTION,
-                                 epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+                                 epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("machine", metavar="MACHINE", nargs="?", help="which machine; without it they are listed")
     parser.add_argument("--mutant", metavar="ID", help="switch this fault on (see pagelaw mutants)")
     parser.add_argument("--with", dest="sizes", metavar="NAME=NUMBER", action="append", default=[],
-                        help="another size, such as frames=3; may be given several times")
+                        help="another size, such as frames=3; may be given several times")  # fmt: skip
     parser.add_argument("--memory", metavar="MB", type=reading.whole, default=2048,
-                        help="stop when the process has had so much memory (default 2048)")
+                        help="stop when the process has had so much memory (default 2048)")  # fmt: skip
     parser.add_argument("--seconds", metavar="S", type=reading.seconds, help="stop after so many seconds")
     parser.add_argument("--no-symmetry", action="store_true", help="see every state by itself, whatever its names are")
     parser.add_argument("--json", metavar="FILE", help="write the figures, and the run if there is one, there")
@@ -68,21 +68,24 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit code."""
-    from pagelaw.model.explorer.gallery import MACHINES
+    from pagelaw.model.explorer.gallery import MACHINES, machines_for
 
     to = reading.file("--json", arguments.json)
+    if arguments.machine is None and arguments.sizes:
+        raise BadInput("--with needs a MACHINE")
+    if arguments.machine is None and arguments.mutant is None:
+        print("\n".join(listed(MACHINES.values())))
+        return 0
     with ExitStack() as stack:
+        machines = list(MACHINES.values())
+        if arguments.machine is not None:
+            machines = [with_sizes(MACHINES[reading.known("machine", arguments.machine, MACHINES)], arguments.sizes)]
         if arguments.mutant is not None:
             from pagelaw.proofs import mutants
 
-            stack.enter_context(mutants.apply(reading.known("mutant", arguments.mutant, mutants.names())))
-        if arguments.machine is None and arguments.mutant is None:
-            if arguments.sizes:
-                raise BadInput("--with needs a MACHINE")
-            print("\n".join(listed(MACHINES.values())))
-            return 0
-        names = [arguments.machine] if arguments.machine is not None else list(MACHINES)
-        machines = [with_sizes(MACHINES[reading.known("machine", name, MACHINES)], arguments.sizes) for name in names]
+            name = reading.known("mutant", arguments.mutant, mutants.names())
+            mutant = stack.enter_context(mutants.apply(name))
+            machines = machines if arguments.machine is not None else machines_for(mutant.functions)
         found: list[Explored] = []
         for small in machines:
             found.append(see(small, arguments))
@@ -107,7 +110,7 @@ def listed(machines: Iterable[Small]) -> Iterator[str]:
     """A line for each machine."""
     from pagelaw.model.explorer.machines import sizes_text
 
-    rows = [(small.name, small.about, sizes_text(small.sizes)) for small in machines]
+    rows = [(small.name, small.about, f"{sizes_text(small.sizes)}: {small.states:,} states") for small in machines]
     width = max(len(name) for name, _, _ in rows)
     for name, about, sizes in rows:
         yield f"{name:{width}}  {about}"
@@ -184,6 +187,8 @@ def show(small: Small, explored: Explored) -> None:
     rules = sorted(explored.done)
     never = [name for name in small.actions if not explored.done[name]]
     print(f"  {len(rules)} of {len(small.actions)} actions done, {len(explored.paths)} paths of rules taken")
+    if explored.left_out:
+        print(f"  left out, as the fault's rules take other arguments: {', '.join(sorted(explored.left_out))}")
     if explored.violation is not None:
         show_violation(small, explored)
         return

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
-from functools import cache, partial
-from inspect import isfunction
+from functools import partial
+from inspect import signature
 from itertools import product
-from types import CodeType
+from types import TracebackType
 from typing import Any
 
 import attrs
 
-import pagelaw.spec
-from pagelaw.spec.language import REGISTER, Blocked, Entry, Map, Measure
-from pagelaw.spec.machine import Machine
+from pagelaw.spec import at_once
+from pagelaw.spec.language import REGISTER, Blocked, Entry, Map, gets_done
 from pagelaw.spec.private_memory import PrivateMemory
 from pagelaw.spec.vocabulary import MPN, VCPU, Filling, Free, Page, Slot
 
 from ..reference.beside import asked, call_text, parameter_sorts
 from ..reference.paths import Recorder
+from . import rows
+from .behind import fields_behind
 from .memo import Memo, Work
 from .packing import Layout
 from .watched import Log, Watched
 
-SPEC = pagelaw.spec.__name__
+CALLERS = (rows.__name__, at_once.__name__, gets_done.__module__)
+"""Where rules are called from, actions aside: by rows, and by statements about what can be done."""
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -44,6 +46,8 @@ class Outcome:
     """What the specification does not allow about it."""
     path: str = ""
     """The path of the rule that was taken."""
+    left_out: bool = False
+    """It could not be tried: see `calls_in_vain`."""
 
     def after(self, packed: bytes) -> bytes:
         """The state that it leaves."""
@@ -129,7 +133,7 @@ class Beside:
             self.returned = step(self.private, *arguments)
         except Blocked as refused:
             told = f"private memory refuses {call_text(step, arguments)}: {refused.reason.value}"
-            self.problem = self.problem or f"a step that guests must not see: {told}"
+            self.problem = self.problem or f"refinement: a step that guests must not see: {told}"
 
     def became(self, views: Views) -> Iterator[tuple[int, Any]]:
         """What it holds now, where that was looked at or written."""
@@ -162,7 +166,9 @@ class Acting:
         except Blocked as refused:
             return log.places, Outcome(refused.reason, path=self._path(refused.reason))
         except Exception as error:  # whatever a mutant does wrong is a finding, not a crash
-            return log.places, Outcome(problem=f"it cannot be carried on: {type(error).__name__}: {error}")
+            if calls_in_vain(error):
+                return log.places, Outcome(left_out=True)
+            return log.places, Outcome(problem=f"failure: it cannot be carried on: {type(error).__name__}: {error}")
         private = tuple(beside.became(self.views))
         unsettled = tuple(after.writes.items())
         settle(after)
@@ -171,9 +177,7 @@ class Acting:
             log.note(place)  # whether that changes anything depends on what was there
         writes = tuple(sorted((place, n) for place, n in after.writes.items() if packed[place] != n))
         changed = frozenset(self.layout.field_at[place] for place, _ in writes)
-        return log.places, Outcome(
-            None, writes, changed, unsettled, private, self._problem(beside, returned), path
-        )
+        return log.places, Outcome(None, writes, changed, unsettled, private, self._problem(beside, returned), path)
 
     def _run(self, after: Watched) -> tuple[Any, str]:
         if self.recorder is None:
@@ -187,10 +191,18 @@ class Acting:
 
     def _problem(self, beside: Beside, returned: Any) -> str:
         if self.is_rule and beside.steps > 1:
-            return f"it is {beside.steps} steps of private memory at once"
+            return f"refinement: it is {beside.steps} steps of private memory at once"
         if self.is_rule and not beside.problem and returned != beside.returned:
-            return f"it returned {returned!r}, private memory {beside.returned!r}"
+            return f"refinement: it returned {returned!r}, private memory {beside.returned!r}"
         return beside.problem
+
+
+def calls_in_vain(error: Exception) -> bool:
+    """Whether a row or a statement calls a rule with other arguments than it takes now, in a mutant: no finding."""
+    last: TracebackType | None = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return isinstance(error, TypeError) and last is not None and last.tb_frame.f_globals["__name__"] in CALLERS
 
 
 class Between:
@@ -243,37 +255,6 @@ class Shifted(Log):
         self.log.note(place + self.by)
 
 
-@cache
-def fields_behind(function: Callable[..., Any]) -> frozenset[str]:
-    """The fields of the machine that a function may read, itself or through what it calls: by name."""
-    found: set[str] = set()
-    seen: set[Any] = set()
-    ahead: list[Any] = [function]
-    while ahead:
-        one = ahead.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, Measure):
-            found.add(one.over)
-            ahead.append(one.weight)
-            continue
-        plain = asked(one)
-        for name in names_in(plain.__code__):
-            if name in Machine.shapes():
-                found.add(name)
-            called = plain.__globals__.get(name)
-            if isinstance(called, Measure) or (isfunction(called) and called.__module__.startswith(SPEC)):
-                ahead.append(called)
-    return frozenset(found)
-
-
-def names_in(code: CodeType) -> set[str]:
-    """All names that a function's code looks up, those in its inner functions too."""
-    inner = [names_in(one) for one in code.co_consts if isinstance(one, CodeType)]
-    return set(code.co_names).union(*inner)
-
-
 def false_statement(entry: Entry, arguments: tuple[Any, ...]) -> str:
     """That a statement does not hold, in words."""
     names = list(parameter_names_of(entry))
@@ -283,8 +264,6 @@ def false_statement(entry: Entry, arguments: tuple[Any, ...]) -> str:
 
 def parameter_names_of(entry: Entry) -> Iterator[str]:
     """The names of a statement's parameters, states aside."""
-    from inspect import signature
-
     states = 2 if entry.kind == "transition" else 1
     yield from list(signature(asked(entry.function)).parameters)[states:]
 
@@ -307,7 +286,11 @@ def settle(s: Watched) -> None:
     one above it is one above it.
     """
     generation, fill, copies = (s.columns.get(name) for name in ("generation", "fill", "copies"))
-    if generation is not None and fill is not None:
+    if generation is not None and fill is None:
+        for page in s.ids[Page]:
+            if generation.at[page] in s.writes:
+                generation[page] = 0
+    elif generation is not None and fill is not None:
         for page in s.ids[Page]:
             if generation.at[page] in s.writes or any(fill.at[cpu] in s.writes for cpu in s.each(VCPU, page.vm)):
                 settle_generation(s, page)

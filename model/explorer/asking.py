@@ -10,7 +10,8 @@ import attrs
 from pagelaw.spec.language import Entry, Measure
 
 from ..reference.beside import asked
-from .acting import false_statement, fields_behind, instances
+from .acting import calls_in_vain, false_statement, instances
+from .behind import fields_behind
 from .memo import Memo, Work
 from .packing import Layout
 from .watched import Log, Watched
@@ -108,7 +109,7 @@ class Asking:
             try:
                 answer = HOLDS if function(machine, *arguments) else "false"
             except Exception as error:  # a state that no rule should lead to
-                answer = f"cannot be asked: {type(error).__name__}: {error}"
+                answer = HOLDS if calls_in_vain(error) else f"cannot be asked: {type(error).__name__}: {error}"
             finally:
                 machine.__dict__.pop("engine", None)
             return log.places, answer

@@ -1,122 +1,251 @@
-"""The machines that `pagelaw explore` knows."""
+"""The machines that `pagelaw explore` knows: a mechanism each, with as little around it as shows what can go wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import attrs
 
-from pagelaw.spec import at_once, balloon, paging, power, translation
-from pagelaw.spec.language import VM
 from pagelaw.spec.machine import Machine
-from pagelaw.spec.vocabulary import MPN, VCPU, Names, Page, VPage
+from pagelaw.spec.vocabulary import Names, NotPresent, Page
 
 from ..reference.setup import Sizes
-from .machines import Small, Step
+from . import beginnings, behind
+from .behind import names_behind
+from .machines import Small
 from .rows import ROWS
 
-Begin = Callable[[Machine], Iterator[Step]]
-
-
-def running(s: Machine) -> Iterator[Step]:
-    """All VMs run, with a balloon driver; as many pages as there are may leave."""
-    for vm in s.ids[VM]:
-        yield power.power_vm_on, (vm,)
-        yield balloon.start_driver, (vm,)
-        yield balloon.reset_driver, (vm,)
-        yield balloon.set_balloon_target, (vm, s.maximum[vm])
-        yield paging.set_swap_target, (vm, s.maximum[vm])
-
-
-def named(s: Machine) -> Iterator[Step]:
-    """And each guest has mapped its pages, the first to the first virtual page and so on."""
-    yield from running(s)
-    for vm in s.ids[VM]:
-        for virtual, page in zip(s.each(VPage, vm), s.each(Page, vm), strict=False):
-            yield translation.guest_changes_table, (virtual, Names(page))
-            for cpu in s.each(VCPU, vm):
-                yield translation.guest_invalidates, (cpu, virtual)
-
-
-def touched(s: Machine) -> Iterator[Step]:
-    """And each page has a frame, while there are frames."""
-    yield from named(s)
-    for page, mpn in zip(s.ids[Page], s.ids[MPN], strict=False):
-        yield at_once.touch_in_steps, (page, mpn)
-
-
-ONE = Sizes(vms=1, pages=2, vcpus=1, virtual_pages=2, frames=3, low_frames=3, slots=2, transfers=0, words=1, values=2,
+ONE = Sizes(vms=1, pages=2, vcpus=1, virtual_pages=1, frames=3, low_frames=3, slots=2, transfers=0, words=1, values=2,
             minimum=0, overhead=0)  # fmt: skip
+TWO = Sizes(vms=2, pages=2, vcpus=1, virtual_pages=1, frames=4, low_frames=4, slots=2, transfers=0, words=1, values=2,
+            minimum=1, overhead=0, swap_shared=True, count_top=15)  # fmt: skip
 
-VCPUS = ("reach", "reach_to_write", "load", "store", "flush", "flush_devices")
-SHARING = ("scan_finds_shared_frame", "scan_finds_hint", "scan_leaves_hint", "remove_stale_hint", "mark_shared",
-           "protect", "await_flushes", "check_pins", "compare", "merge", "leave_old_frame",
-           "break_sharing", "copy", "install_copy", "abandon")  # fmt: skip
+VCPUS = ("reach", "reach_to_write", "load", "store", "flush_both")
+FILLING = ("read_for_fill", "install_fill", "drop_fill", "load_tlb", "set_dirty", "load", "flush", "flush_devices",
+           "evict_tlb", "evict_shadow")  # fmt: skip
+GUEST = ("guest_changes_table", "guest_invalidates")
+MARKING = ("scan_finds_hint", "scan_leaves_hint", "remove_stale_hint", "mark_shared")
+COMING = ("scan_finds_shared_frame", "protect", "await_flushes", "check_pins", "compare", "merge", "leave_old_frame",
+          "abandon")  # fmt: skip
+PARTING = ("break_sharing", "copy", "install_copy")
 UNMAPPING = ("finish_unmapping",)
 PAGING_OUT = ("scan_before_paging_misses", "pick_for_paging", *UNMAPPING, "reserve_slot", "start_write", "finish_write",
               "fail_write", "commit_page_out", "abandon")  # fmt: skip
 PAGING_IN = ("start_page_in", "finish_read", "fail_read", "install_page_in", "drop_page_in")
-BALLOON = ("inflate", *UNMAPPING, "release_to_balloon", "touch_page_on_its_way", "decline_offer", "deflate", "pop",
-           "forget_ballooned_page", "reset_driver", "start_driver", "stop_driver", "reset_guest")  # fmt: skip
-DEVICES = ("fill_device_entry", "start_inbound", "start_outbound", "device_writes", "device_reads", "end_inbound",
-           "end_outbound")  # fmt: skip
-BOUNCE = ("start_bounce_in", "start_bounce_out")
-MOVING = ("move_to_low", "move_to_high", "finish_protecting_move", "copy", "install_copy", "leave_old_frame")
+KEEPING = ("page_out_clean", "forget_kept_slot")
+OFFERING = ("inflate", *UNMAPPING, "release_to_balloon", "decline_offer", "deflate")
+POPPING = ("touch_page_on_its_way", "pop", "forget_ballooned_page", "reset_driver", "start_driver", "stop_driver",
+           "reset_guest")  # fmt: skip
+INBOUND = ("fill_device_entry", "start_inbound", "device_writes", "end_inbound", "flush_devices")
+OUTBOUND = ("fill_device_entry", "start_outbound", "device_reads", "end_outbound", "flush_devices")
+BOUNCE_IN = ("fill_device_entry", "start_bounce_in", "device_writes", "end_inbound", "flush_devices")
+BOUNCE_OUT = ("fill_device_entry", "start_bounce_out", "device_reads", "end_outbound", "flush_devices")
+MOVING = ("move_to_low", "finish_protecting_move", "copy", "install_copy", "leave_old_frame", "abandon")
+REAPING = ("power_vm_off", "reap", *UNMAPPING, "release_at_power_off", "finish_power_off")
 
 COMMON = ("touch_in_steps", "write", "mark", "share_in_steps", "break_in_steps", "balloon_in_steps", "surrender",
           "deflate", "page_out", "page_out_for_copy", "forget_copy_of_shared_frame", "page_in_in_steps")  # fmt: skip
-TWO = Sizes(vms=2, pages=2, vcpus=1, virtual_pages=1, frames=4, low_frames=4, slots=2, transfers=0, words=1, values=2,
-            minimum=1, overhead=0, swap_shared=True, count_top=15)  # fmt: skip
+
+Chosen = Callable[[Machine], Sequence[Any]]
+
+
+def present_or_not(s: Machine) -> list[Any]:
+    """The guest maps the first page, or nothing."""
+    return [NotPresent(), Names(s.ids[Page][0])]
+
+
+def zeros(s: Machine) -> list[Any]:
+    """Zeros only."""
+    return [s.zero]
+
+
+def first(sort: type) -> Chosen:
+    """The first of a sort only."""
+    return lambda s: s.ids[sort][:1]
+
+
+def every(sort: type) -> Chosen:
+    """All of a sort, where its parameter's name would stand for fewer."""
+    return lambda s: s.ids[sort]
+
+
+def numbers(*chosen: int) -> Chosen:
+    """These numbers only."""
+    return lambda s: chosen
+
+
+FIRST_IS_MARKED: dict[str, Chosen] = {"page": first(Page), "other": first(Page), "scan_finds_hint.page": every(Page)}
 
 MACHINES = {one.name: one for one in (
     Small(
-        name="common", about="two VMs of two pages: all operations, each without interruption",
-        sizes=TWO, begin=running, actions=COMMON, rows=ROWS, forgets=True,
+        name="common", states=1_021,
+        about="two VMs of two pages: all operations, each without interruption",
+        sizes=TWO, begin=beginnings.running, actions=COMMON, rows=ROWS, forgets=True,
     ),
     Small(
-        name="common-3", about="the same with three pages each",
-        sizes=attrs.evolve(TWO, pages=3, minimum=2), begin=running, actions=COMMON, rows=ROWS, forgets=True,
+        name="common-3", states=7_256,
+        about="the same with three pages each",
+        sizes=attrs.evolve(TWO, pages=3, minimum=2), begin=beginnings.running, actions=COMMON, rows=ROWS, forgets=True,
     ),
     Small(
-        name="fills", about="vCPUs fill and use translations while a page goes into the balloon and comes back",
-        sizes=attrs.evolve(ONE, pages=2, vcpus=2, virtual_pages=1, frames=2), begin=named,
-        actions=("touch_in_steps", "read_for_fill", "install_fill", "drop_fill", "load_tlb", "set_dirty", "load",
-                 "store", "flush", "flush_devices", "guest_changes_table", "guest_invalidates", "evict_tlb",
-                 "evict_shadow", "inflate", "finish_unmapping", "release_to_balloon", "decline_offer", "deflate"),
+        name="first-touch", states=1_140,
+        about="pages get frames, which hold old data of other VMs; the VMs go off and on",
+        sizes=attrs.evolve(TWO, pages=1, frames=2, low_frames=1, slots=0), begin=beginnings.nothing, rows=ROWS,
+        actions=("power_vm_on", "touch", "clear", "install_cleared", "abandon", "write", "power_vm_off",
+                 "reap_in_steps", "finish_power_off"),
+    ),
+    Small(
+        name="fills", states=8_668,
+        about="two vCPUs fill and use translations while the page goes into the balloon and comes back",
+        sizes=attrs.evolve(ONE, pages=1, vcpus=2, frames=1), begin=beginnings.touched, rows=ROWS,
+        actions=(*FILLING, "store", *GUEST, *OFFERING, "touch_in_steps"), only={"entry": present_or_not},
+    ),
+    Small(
+        name="clean", states=1_748,
+        about="a page that kept its slot is written or not, and leaves with a write or without",
+        sizes=attrs.evolve(ONE, pages=1, frames=1, slots=1, keep_slot=True), begin=beginnings.clean, rows=ROWS,
+        actions=(*FILLING, "store", *PAGING_OUT, *PAGING_IN, *KEEPING), only={"halfway": zeros},
+    ),
+    Small(
+        name="sampling", states=3_560,
+        about="a page is drawn, touched by two vCPUs or a device, and leaves the sample",
+        sizes=attrs.evolve(ONE, pages=1, vcpus=2, frames=1), begin=beginnings.touched, rows=ROWS,
+        actions=(*FILLING, "fill_device_entry", "sample", "end_sample"),
+    ),
+    Small(
+        name="marking", states=452,
+        about="a page that left a hint becomes a shared frame, and its own again, under two vCPUs",
+        sizes=attrs.evolve(ONE, vcpus=2, frames=2, take_over=True), begin=beginnings.touched, rows=ROWS, forgets=True,
+        actions=(*VCPUS, *MARKING, "abandon", "take_over_frame"),
+        only=FIRST_IS_MARKED,
+    ),
+    Small(
+        name="marking-devices", states=222,
+        about="the same while a device transfers, and without vCPUs",
+        sizes=attrs.evolve(ONE, frames=2, transfers=1, take_over=True), begin=beginnings.touched, rows=ROWS,
+        forgets=True, actions=(*INBOUND, *OUTBOUND, "flush", *MARKING, "abandon", "take_over_frame"),
+        only=FIRST_IS_MARKED,
+    ),
+    Small(
+        name="sharing", states=688,
+        about="a page comes to share the frame of an equal one and parts again, under two vCPUs",
+        sizes=attrs.evolve(ONE, vcpus=2), begin=beginnings.listed, rows=ROWS, forgets=True,
+        actions=(*VCPUS, *COMING, *PARTING), only={"page": first(Page)},
+    ),
+    Small(
+        name="sharing-devices", states=1_136,
+        about="a page comes to share a frame and parts again while a device transfers",
+        sizes=attrs.evolve(ONE, transfers=1, take_over=True), begin=beginnings.listed, rows=ROWS, forgets=True,
+        actions=(*INBOUND, *OUTBOUND, "flush", *COMING, *PARTING, "take_over_frame"),
+        only={"page": first(Page), "start_outbound.page": every(Page), "fill_device_entry.page": every(Page),
+              "take_over_frame.page": every(Page)},
+    ),
+    Small(
+        name="collisions", states=19_514,
+        about="all pages have one key, whatever they hold: a comparison finds out",
+        sizes=attrs.evolve(ONE, hash_bits=0), begin=beginnings.touched, rows=ROWS,
+        actions=("scan_finds_hint", "scan_leaves_hint", "mark_shared", *COMING, *PARTING, "write", "flush",
+                 "flush_devices"),
+    ),
+    Small(
+        name="overflow", states=121,
+        about="more pages share a frame than its count field can tell",
+        sizes=attrs.evolve(ONE, pages=3, frames=4, slots=3, count_top=2, take_over=True), begin=beginnings.touched,
         rows=ROWS,
+        actions=("mark", "scan_finds_shared_frame", "abandon", "share_in_steps", "break_in_steps", "take_over_frame"),
     ),
     Small(
-        name="sharing", about="two pages of equal contents come to share a frame and part again, under two vCPUs",
-        sizes=attrs.evolve(ONE, vcpus=2), begin=touched, actions=(*VCPUS, *SHARING), rows=ROWS,
+        name="domains", states=64,
+        about="pages of two sharing domains: none comes to share across them",
+        sizes=attrs.evolve(TWO, domains=2), begin=beginnings.touched, rows=ROWS,
+        actions=("mark", "scan_finds_shared_frame", "abandon", "share_in_steps", "break_in_steps"),
     ),
     Small(
-        name="sharing-devices", about="the same with device transfers under way",
-        sizes=attrs.evolve(ONE, transfers=1), begin=touched, actions=(*VCPUS, *SHARING, *DEVICES), rows=ROWS,
+        name="paging", states=2_170,
+        about="two pages go to the swap area and come back, above the minimum of one",
+        sizes=attrs.evolve(ONE, frames=2, slots=2, minimum=1), begin=beginnings.touched, rows=ROWS,
+        actions=(*VCPUS, *PAGING_OUT, *PAGING_IN), only={"halfway": zeros},
     ),
     Small(
-        name="paging", about="pages go to the swap area and come back, slots are kept while pages are clean",
-        sizes=attrs.evolve(ONE, frames=2, slots=2, keep_slot=True), begin=touched,
-        actions=(*VCPUS, *PAGING_OUT, *PAGING_IN, "page_out_clean", "forget_kept_slot"), rows=ROWS,
+        name="paging-devices", states=856,
+        about="a page goes to the swap area and comes back with a device transfer under way",
+        sizes=attrs.evolve(ONE, pages=1, frames=2, slots=1, transfers=1), begin=beginnings.touched, rows=ROWS,
+        actions=(*INBOUND, *OUTBOUND, "flush", *PAGING_OUT, *PAGING_IN), only={"halfway": zeros},
     ),
     Small(
-        name="paging-devices", about="the same with device transfers under way",
-        sizes=attrs.evolve(ONE, frames=2, transfers=1), begin=touched,
-        actions=(*VCPUS, *PAGING_OUT, *PAGING_IN, *DEVICES), rows=ROWS,
+        name="balloon", states=1_386,
+        about="pages go in and out of the balloon, which pops and is reset",
+        sizes=attrs.evolve(ONE, frames=2), begin=beginnings.touched, rows=ROWS,
+        actions=("touch_in_steps", "reach", "load", "flush", "flush_devices", "set_balloon_target", *OFFERING,
+                 *POPPING), only={"pages": numbers(1, 2)},
     ),
     Small(
-        name="balloon", about="pages go in and out of the balloon, which pops and is reset",
-        sizes=attrs.evolve(ONE, frames=2), begin=touched,
-        actions=("touch_in_steps", *VCPUS, *BALLOON), rows=ROWS,
+        name="balloon-paging", states=1_733,
+        about="a page in the swap area, on its way there or back, is offered to the balloon",
+        sizes=attrs.evolve(ONE, pages=1, frames=2, slots=1, keep_slot=True), begin=beginnings.touched, rows=ROWS,
+        actions=("touch_in_steps", "write", "flush", "flush_devices", *OFFERING, *PAGING_OUT, *PAGING_IN, *KEEPING),
+        only={"halfway": zeros},
     ),
     Small(
-        name="moving", about="pages used for I/O go through bounce buffers and move between low and high memory",
-        sizes=attrs.evolve(ONE, frames=4, low_frames=2, transfers=1, remap_after=0, displace=True), begin=touched,
-        actions=(*VCPUS, *DEVICES, *BOUNCE, *MOVING, "abandon"), rows=ROWS,
+        name="blocks", states=718,
+        about="the balloon frees blocks of two frames as a whole",
+        sizes=attrs.evolve(ONE, block=2), begin=beginnings.touched, rows=ROWS,
+        actions=("touch_in_steps", "flush", "flush_devices", *OFFERING, "reclaim_vacated"),
+    ),
+    Small(
+        name="bounce", states=10_385,
+        about="two transfers of a page in high memory go through bounce buffers in low memory",
+        sizes=attrs.evolve(ONE, pages=1, frames=4, low_frames=2, slots=1, transfers=2, words=2),
+        begin=beginnings.touched_from_above, rows=ROWS,
+        actions=("write", *BOUNCE_IN, *BOUNCE_OUT, "sample", "flush"),
+    ),
+    Small(
+        name="pins", states=772,
+        about="two transfers of one page in low memory",
+        sizes=attrs.evolve(ONE, pages=1, frames=2, slots=1, transfers=2), begin=beginnings.touched, rows=ROWS,
+        actions=(*INBOUND, *OUTBOUND, "flush", "flush_devices", *OFFERING, "touch_in_steps"),
+    ),
+    Small(
+        name="moving", states=1_375,
+        about="a page used for I/O moves to low memory while a vCPU and a device use it",
+        sizes=attrs.evolve(ONE, pages=1, frames=2, low_frames=1, slots=1, transfers=1, remap_after=0, keep_slot=True),
+        begin=beginnings.clean_above, rows=ROWS,
+        actions=(*VCPUS, "flush", *BOUNCE_IN, *BOUNCE_OUT, *MOVING),
+    ),
+    Small(
+        name="power", states=271,
+        about="two VMs are admitted, get overhead frames and pages, and go",
+        sizes=attrs.evolve(TWO, pages=1, frames=3, slots=1, overhead=1, minimum=0), begin=beginnings.nothing,
+        rows=ROWS,
+        actions=("power_vm_on", "take_overhead_frame", "touch_in_steps", *REAPING, "flush", "flush_devices",
+                 "return_overhead_frame"),
+    ),
+    Small(
+        name="dying", states=73,
+        about="a VM is powered off while a vCPU has translations and a device transfers for it",
+        sizes=attrs.evolve(ONE, pages=1, frames=1, slots=1, transfers=1, minimum=1), begin=beginnings.touched,
+        rows=ROWS, actions=("reach", "load", "flush", *INBOUND, *OUTBOUND, *REAPING),
+    ),
+    Small(
+        name="reclamation", states=1_031,
+        about="the reclamation state follows free memory; what policy sees lags behind",
+        sizes=attrs.evolve(ONE, pages=4, frames=4, slots=4, low_threshold=0, hard_threshold=1, soft_threshold=2,
+                           high_threshold=3), begin=beginnings.running, rows=ROWS,
+        actions=("touch_in_steps", "balloon_in_steps", "deflate", "follow_free_memory", "look_at_free_memory"),
     ),
 )}  # fmt: skip
 """By name."""
 
 
 def machines_for(functions: Iterable[str]) -> list[Small]:
-    """The machines in the order in which they are tried for a mutant that changes these functions."""
-    return list(MACHINES.values())
+    """The machines in the order in which they are tried for a fault in these functions ("sharing.merge"): those whose
+    actions come to one of them before those that only ask about it, small ones before large ones.
+    """
+    behind.forget()
+    changed = set(functions)
+
+    def comes_there(small: Small) -> bool:
+        return any(not names_behind(function).isdisjoint(changed) for function in small.functions())
+
+    return sorted(MACHINES.values(), key=lambda small: (not comes_there(small), small.states))

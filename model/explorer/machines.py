@@ -8,15 +8,19 @@ from typing import Any
 
 import attrs
 
-from pagelaw.spec.language import REGISTER, Sum, variants_of
+from pagelaw.spec.language import REGISTER, Blocked, Sum, variants_of
 from pagelaw.spec.machine import Machine
 
-from ..reference.beside import field_sorts, parameter_names, parameter_sorts
+from ..reference.beside import call_text, field_sorts, parameter_names, parameter_sorts
 from ..reference.setup import Sizes, machine
 
 Action = Callable[..., Any]
 """A rule, or a row of rules run without interruption: a function of a machine and its arguments."""
 Step = tuple[Action, tuple[Any, ...]]
+
+
+class CannotBegin(Exception):
+    """A machine does not come to where its exploration begins."""
 
 
 @attrs.frozen(kw_only=True)
@@ -35,14 +39,21 @@ class Small:
     forgets: bool = False
     """Whether what is in frames and slots that nobody uses, and whose data it is, is left out: so that there are
     fewer states. Nothing that is asked of tags is asked then."""
+    states: int = 0
+    """How many states it has, those that differ in names only counted once; 0 if that is not known."""
     only: Mapping[str, Callable[[Machine], Sequence[Any]]] = attrs.field(factory=dict)
     """The values that a parameter takes, by "action.parameter" or by the parameter's name, where not all are tried."""
 
     def machine(self) -> Machine:
         """It, where the exploration begins."""
         made = machine(self.sizes)
-        for action, arguments in self.begin(made):
-            action(made, *arguments)
+        action, arguments = machine, (self.sizes,)  # type: Action, tuple[Any, ...]
+        try:
+            for action, arguments in self.begin(made):
+                action(made, *arguments)
+        except Exception as error:  # a mutant's rules, or sizes that do not suffice
+            told = error.reason.value if isinstance(error, Blocked) else f"{type(error).__name__}: {error}"
+            raise CannotBegin(f"{self.name} cannot begin: {call_text(action, arguments)}: {told}") from error
         return made
 
     def functions(self) -> list[Action]:

@@ -76,9 +76,14 @@ def fields_that_tell_apart(machine: Machine) -> set[str]:
 
 def names_something(value: Any) -> bool:
     """Whether a value names an identifier that may be renamed."""
+    return bool(named_in(value))
+
+
+def named_in(value: Any) -> list[Identifier]:
+    """The identifiers in a value that may be renamed."""
     if isinstance(value, Sum):
-        return any(map(names_something, parts_of(value)))
-    return isinstance(value, Identifier) and is_renamed(type(value))
+        return [one for part in parts_of(value) for one in named_in(part)]
+    return [value] if isinstance(value, Identifier) and is_renamed(type(value)) else []
 
 
 def parts_of(value: Sum) -> list[Any]:

@@ -18,6 +18,8 @@ from pagelaw.spec.sharing import copy, install_copy, key_of, scan_before_paging_
 from pagelaw.spec.translation import (
     evict_shadow,
     evict_tlb,
+    flush,
+    flush_devices,
     guest_changes_table,
     guest_invalidates,
     install_fill,
@@ -58,6 +60,13 @@ def reach_to_write(s: Machine, cpu: VCPU, virtual: VPage) -> None:
     """The same, and the processor marks it dirty before a store."""
     reach(s, cpu, virtual)
     set_dirty(s, cpu, virtual)
+
+
+def flush_both(s: Machine, cpu: VCPU, page: Page) -> None:
+    """A vCPU does the flush that it was asked for, and the devices theirs: where there are none, that is nothing."""
+    flush(s, cpu, page)
+    if s.device_owed[page]:
+        flush_devices(s, page)
 
 
 def surrender(s: Machine, page: Page) -> None:
@@ -111,7 +120,7 @@ def move_up(s: Machine, page: Page, hot: Page, new: MPN) -> None:
 
 ROWS = {
     row.__name__: row for row in (
-        write, reach, reach_to_write, surrender, mark, page_out, page_out_for_copy, move_up,
+        write, reach, reach_to_write, flush_both, surrender, mark, page_out, page_out_for_copy, move_up,
         at_once.touch_in_steps, at_once.share_in_steps, at_once.mark_in_steps, at_once.break_in_steps,
         at_once.balloon_in_steps, at_once.page_in_in_steps, at_once.move_in_steps, at_once.reap_in_steps,
     )

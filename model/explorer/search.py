@@ -11,15 +11,17 @@ from typing import Any
 
 import attrs
 
-from pagelaw.spec.language import Identifier
+from pagelaw.spec.language import REGISTER, Identifier
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import MPN, Slot
 
-from ..reference.beside import call_text
+from ..reference.beside import asked, call_text
 from ..reference.paths import Recorder
-from .acting import Acting, Between, Outcome, Views, fields_behind, written
+from . import behind
+from .acting import Acting, Between, Outcome, Views, written
 from .asking import Asking
-from .machines import Small, Step
+from .behind import fields_behind
+from .machines import CannotBegin, Small, Step
 from .memo import Memo
 from .packing import Layout, Moved, fields_that_tell_apart
 from .symmetry import Symmetry
@@ -59,6 +61,8 @@ class Explored:
     """How often each action was done."""
     paths: set[str] = attrs.field(factory=set)
     """The paths of rules that were taken, refusals too."""
+    left_out: set[str] = attrs.field(factory=set)
+    """Rows that could not be tried, as a mutant's rules take other arguments than they are called with."""
     violation: Violation | None = None
     stopped: str = ""
     """Why it ended before everything was seen; "" if it did not."""
@@ -79,7 +83,8 @@ class Explored:
         """The figures."""
         found = {field.name: getattr(self, field.name) for field in attrs.fields(Explored)}
         found.update(done=dict(sorted(self.done.items())), paths=sorted(self.paths), violation=None,
-                     seconds=round(self.seconds, 3), megabytes=round(self.megabytes))  # fmt: skip
+                     left_out=sorted(self.left_out), seconds=round(self.seconds, 3),
+                     megabytes=round(self.megabytes))  # fmt: skip
         if self.violation is not None:
             found["violation"] = {
                 "property": self.violation.property, "told": self.violation.told,
@@ -101,8 +106,11 @@ def explore(small: Small, *, symmetric: bool = True, megabytes: float = 2048.0, 
             progress: Progress | None = None) -> Explored:  # fmt: skip
     """See every state, as long as the memory and the time suffice."""
     began = perf_counter()
-    fields_behind.cache_clear()  # a mutant may have been switched on or off since
-    start = small.machine()
+    behind.forget()
+    try:
+        start = small.machine()
+    except CannotBegin as told:
+        return Explored(machine=small.name, stopped=str(told))
     if small.forgets:
         for mpn in start.ids[MPN]:
             start.contents[mpn] = start.zero
@@ -124,10 +132,10 @@ class Search:
                  kinds: tuple[str, ...]) -> None:  # fmt: skip
         self.small = small
         ignored = {"tag"} if small.forgets else set()
-        if "fill" not in fields:
+        if "fill" not in fields and not generation_is_told(fields):
             ignored.add("generation")
         self.layout = Layout(start, fields, ignored, small.forgets)
-        self.symmetry = Symmetry(self.layout)
+        self.symmetry = Symmetry(self.layout, [chosen(start) for chosen in small.only.values()])
         self.symmetric = symmetric
         recorder = Recorder() if watch_paths else None
         self.steps = list(small.instances(start))
@@ -154,6 +162,11 @@ class Search:
         """The state that stands for this one."""
         return self.symmetry.canonical(packed) if self.symmetric else packed
 
+    def beginnings(self) -> list[tuple[bytes, int]]:
+        """Where the search begins: states, and in how many ways of renaming each stays as it is."""
+        start = self.layout.start
+        return [self.symmetry.canonical_and_ways(start) if self.symmetric else (start, 1)]
+
     def run(self, began: float, megabytes: float, seconds: float, progress: Progress | None) -> Explored:
         """Breadth first, level by level."""
         found = self.found
@@ -172,9 +185,9 @@ class Search:
         if question is not None:
             self._violated(-1, -1, question.told())
             return
-        first, ways = self.symmetry.canonical_and_ways(self.layout.start) if self.symmetric else (self.layout.start, 1)
-        self._enter(first, ways, -1, -1)
-        level_end, at = 1, 0
+        for first, ways in self.beginnings():
+            self._enter(first, ways, -1, -1)
+        level_end, at = len(states), 0
         while at < len(states) and found.violation is None:
             if at == level_end:
                 found.levels.append(level_end - sum(found.levels))
@@ -211,6 +224,9 @@ class Search:
             if outcome.refused is not None:
                 if outcome.path:
                     found.paths.add(outcome.path)
+                continue
+            if outcome.left_out:
+                found.left_out.add(self.steps[action][0].__name__)
                 continue
             found.transitions += 1
             found.done[self.steps[action][0].__name__] += 1
@@ -280,7 +296,7 @@ class Search:
         for number, (other, arguments) in enumerate(self.steps):
             if other is function:
                 outcome: Outcome = self.memos[number](here)
-                if outcome.refused is None and self.name(outcome.after(here)) == target:
+                if outcome.refused is None and not outcome.left_out and self.name(outcome.after(here)) == target:
                     steps.append((function, arguments))
                     return outcome.after(here)
         raise AssertionError("a step that was found is found again under other names")
@@ -290,13 +306,19 @@ class Search:
         function = self.steps[action][0]
         for number, (other, arguments) in enumerate(self.steps):
             outcome = self.memos[number](here) if other is function else None
-            if outcome is not None and outcome.refused is None:
+            if outcome is not None and outcome.refused is None and not outcome.left_out:
                 after = outcome.after(here)
                 told = self._wrong(number, here, after, self.views(here), outcome)
                 question = self.asking.false(after)
                 if told or question is not None:
                     return (function, arguments), told or question.told()  # type: ignore[union-attr]
         raise AssertionError("a violation that was found is found again under other names")
+
+
+def generation_is_told(fields: set[str]) -> bool:
+    """Whether a statement about steps, not only a fill, looks at how often a page was revoked."""
+    told = [fields_behind(asked(entry.function)) for entry in REGISTER["transition"].values()]
+    return any("generation" in read and (read - {"generation"}) & fields for read in told)
 
 
 def memory() -> float:

@@ -21,8 +21,9 @@ from typing import Any
 import attrs
 
 from pagelaw.spec.language import VM, Identifier, Owned, Sum
+from pagelaw.spec.vocabulary import Block
 
-from .packing import Layout, is_renamed, parts_of
+from .packing import Layout, is_renamed, named_in, parts_of
 
 Colours = list[int]
 
@@ -45,8 +46,10 @@ class Graph:
 class Symmetry:
     """Finds the canonical state, and how many states it stands for."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, chosen: Sequence[Sequence[Any]] = ()) -> None:
         self.layout = layout
+        self.chosen = chosen
+        """The values that parameters of actions are restricted to: what is among them is told from what is not."""
         self.count = len(layout.elements)
         number_of = {one: number for number, one in enumerate(layout.elements)}
         self.owner: list[int] = [number_of[one.vm] if isinstance(one, Owned) else -1 for one in layout.elements]
@@ -65,7 +68,7 @@ class Symmetry:
         labels: dict[Any, int] = {}
         for members in self.classes:
             first = layout.elements[members[0]]
-            kind = (type(first).__name__, self._told_by_parameters(first))
+            kind = (type(first).__name__, self._told(first))
             for one in members:
                 self.label[one] = labels.setdefault(kind, len(labels))
         self.plain = [hash((label, 5)) for label in self.label]
@@ -100,31 +103,40 @@ class Symmetry:
         found: dict[Any, list[int]] = {}
         for number, one in enumerate(self.layout.elements):
             owner = one.vm if isinstance(one, Owned) else None
-            found.setdefault((type(one).__name__, owner, self._told_by_parameters(one)), []).append(number)
+            found.setdefault((type(one).__name__, owner, self._told(one)), []).append(number)
         return list(found.values())
 
-    def _told_by_parameters(self, one: Identifier) -> tuple[Any, ...]:
-        """What the parameters of the machine say of an identifier."""
+    def _told(self, one: Identifier) -> tuple[Any, ...]:
+        """What the parameters of the machine, and those of actions, say of an identifier."""
         machine, shapes = self.layout.machine, self.layout.shapes
         beginnings = {shape.field.value for shape in shapes.values() if isinstance(shape.field.value, str)}
         told: list[Any] = []
         for name, shape in shapes.items():
             if shape.field.is_given and shape.keys == (type(one),) and name not in beginnings:
                 value = getattr(machine, name)[one]
-                if isinstance(value, Identifier) and not isinstance(value, VM):
+                if isinstance(value, Block):  # blocks are compared, and stand nowhere in the state
                     alike = [other for other in machine.ids[type(one)] if getattr(machine, name)[other] is value]
                     value = ("alone",) if len(alike) == 1 and len(machine.ids[type(value)]) > 1 else value
                 told.append((name, value))
         if isinstance(one, VM):
-            told += [(sort.__name__, len(machine.each(sort, one))) for sort in machine.ids if issubclass(sort, Owned)]
+            own = [each for sort in machine.ids if issubclass(sort, Owned) for each in machine.each(sort, one)]
+            told += sorted(repr((type(each).__name__, self._told(each))) for each in own)
+        for number, values in enumerate(self.chosen):
+            if any(one is value for value in values):
+                told.append((number, "chosen"))
+            elif any(one in named_in(value) for value in values):
+                told.append((number, one))  # as a part of a value: it stays what it is
         return tuple(told)
 
     def _within_vm(self) -> dict[int, list[list[int]]]:
         """For each VM its classes of identifiers, in one order for all VMs."""
+        elements = self.layout.elements
         found: dict[int, list[list[int]]] = {vm: [] for vm in self.vms}
         for members in self.classes:
             if self.owner[members[0]] >= 0:
                 found[self.owner[members[0]]].append(members)
+        for own in found.values():
+            own.sort(key=lambda members: repr((type(elements[members[0]]).__name__, self._told(elements[members[0]]))))
         return found
 
     def _size_of_group(self) -> int:

@@ -1,0 +1,57 @@
+"""Every machine of the gallery, explored in full: all states, pinned; every statement holds in all of them."""
+
+import pytest
+
+from pagelaw.model.explorer.gallery import MACHINES
+from pagelaw.model.explorer.search import Explored, explore
+
+SEEN: dict[str, tuple[int, int, int, int]] = {
+    # states, states that these stand for, steps, depth
+    "common": (1_021, 184_576, 9_152, 17),
+    "common-3": (7_256, 10_846_288, 72_091, 23),
+    "first-touch": (1_140, 2_268, 4_508, 22),
+    "fills": (8_668, 33_696, 118_470, 19),
+    "clean": (1_748, 1_748, 10_314, 38),
+    "sampling": (3_560, 13_696, 36_742, 14),
+    "marking": (452, 1_612, 3_159, 12),
+    "marking-devices": (222, 444, 1_314, 13),
+    "sharing": (688, 7_107, 4_563, 23),
+    "sharing-devices": (1_136, 6_786, 8_609, 35),
+    "collisions": (19_514, 233_028, 116_796, 44),
+    "overflow": (121, 3_423, 513, 7),
+    "domains": (64, 6_048, 260, 6),
+    "paging": (2_170, 14_560, 12_320, 25),
+    "paging-devices": (856, 1_710, 4_904, 39),
+    "balloon": (1_386, 10_992, 12_708, 14),
+    "balloon-paging": (1_733, 3_420, 6_098, 41),
+    "blocks": (718, 2_784, 3_002, 30),
+    "bounce": (10_385, 72_096, 112_602, 20),
+    "pins": (772, 2_548, 5_804, 24),
+    "moving": (1_375, 1_375, 10_729, 14),
+    "power": (271, 2_791, 553, 30),
+    "dying": (73, 73, 259, 11),
+    "reclamation": (1_031, 33_659, 4_707, 14),
+}
+QUICK = ("common", "first-touch", "domains")
+
+
+def seen(explored: Explored) -> tuple[int, int, int, int]:
+    """The figures that are pinned."""
+    return explored.states, explored.represented, explored.transitions, explored.depth
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.deep) for name in MACHINES]
+)
+def test_every_state_is_seen_and_all_holds(name: str) -> None:
+    small = MACHINES[name]
+    explored = explore(small)
+    assert explored.violation is None
+    assert explored.complete
+    assert seen(explored) == SEEN[name]
+    assert explored.states == small.states, "as the list of machines says"
+    assert all(explored.done[action] for action in small.actions), "every action is done somewhere"
+
+
+def test_every_machine_is_pinned() -> None:
+    assert set(SEEN) == set(MACHINES)
