@@ -7,13 +7,22 @@ can end. Once that has happened, the step that waited for it is enabled.
 
 from __future__ import annotations
 
-from .balloon import block_is_given_up, decline_offer, reclaim_vacated
+from .balloon import block_is_given_up, decline_offer, reclaim_vacated, set_balloon_target
 from .devices import end_inbound, end_outbound
-from .language import enabled, gets_done, leaves, theorem, view
+from .language import VM, enabled, gets_done, leaves, theorem, view
 from .machine import Machine
 from .operations import abandon, finish_unmapping, leave_old_frame
-from .paging import drop_page_in, fail_read, fail_write, finish_read, finish_write, install_page_in, start_write
-from .power import reap
+from .paging import (
+    drop_page_in,
+    fail_read,
+    fail_write,
+    finish_read,
+    finish_write,
+    install_page_in,
+    set_swap_target,
+    start_write,
+)
+from .power import power_vm_on, reap
 from .remapping import finish_protecting_move
 from .sharing import (
     await_flushes,
@@ -49,6 +58,7 @@ from .vocabulary import (
     Mapped,
     Marking,
     Moving,
+    Off,
     Operation,
     Outbound,
     Page,
@@ -56,6 +66,7 @@ from .vocabulary import (
     Quiet,
     ReadIn,
     Reading,
+    Running,
     Same,
     SlotHeld,
     Still,
@@ -207,3 +218,23 @@ def every_scan_ends(s: Machine, page: Page) -> bool:
 def is_settled(s: Machine, page: Page) -> bool:
     """Whether a comparison has found the page equal, or counts as an attempt to share it."""
     return s.attempted[page] or isinstance(s.operation[page], Same)
+
+
+# What is in order is not refused.
+
+
+@theorem("ESX-6.2-01", "ESX-6.2-02", "ESX-6.2-03", "ESX-6.2-04")
+def a_vm_that_fits_is_admitted(s: Machine, vm: VM) -> bool:
+    """A VM that is off can start if what it reserves of memory and of swap space is unreserved, to the last page."""
+    memory = s.reserved_memory + s.minimum[vm] + s.overhead[vm]
+    swap = s.reserved_swap + s.maximum[vm] - s.minimum[vm]
+    fits = memory <= s.total_frames and swap <= s.total_slots
+    return s.life[vm] != Off() or not fits or gets_done(power_vm_on, s, vm)
+
+
+@theorem("R-09", "ESX-3.3-03")
+def every_level_can_be_asked_for(s: Machine, vm: VM) -> bool:
+    """Of a running VM nothing at all, and all that it has, can be asked for, by the balloon and by paging."""
+    balloon = enabled(set_balloon_target, s, vm, 0) and enabled(set_balloon_target, s, vm, s.maximum[vm])
+    paging = enabled(set_swap_target, s, vm, 0) and enabled(set_swap_target, s, vm, s.maximum[vm])
+    return s.life[vm] != Running() or (balloon and paging)

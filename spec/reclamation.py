@@ -14,7 +14,7 @@ the next time (ESX-6.3-03), a state that is late lets memory run out.
 from __future__ import annotations
 
 from .frames import frames_free
-from .language import assumption, gets_done, pick, require, rule, theorem, transition, view
+from .language import assumption, enabled, gets_done, pick, require, rule, theorem, transition, view
 from .machine import Machine
 from .refusals import Refused
 from .vocabulary import Hard, High, Low, Reclamation, Soft
@@ -93,6 +93,20 @@ def scarcity_can_be_followed(s: Machine) -> bool:
     """With fewer frames free than a lower state's threshold, the state can go down, at once as far as it must."""
     demanded = state_below_thresholds(s, frames_free(s))
     return depth(demanded) <= depth(s.reclamation) or gets_done(follow_free_memory, s)
+
+
+@theorem("ESX-6.3-13", "R-38")
+def plenty_can_be_followed(s: Machine) -> bool:
+    """A state can be left upwards as soon as the threshold of the state above is passed by the margin."""
+    free = s.free_frames - s.margin
+    match s.reclamation:
+        case Soft():
+            return free < s.high_threshold or enabled(follow_free_memory, s)
+        case Hard():
+            return free < s.soft_threshold or enabled(follow_free_memory, s)
+        case Low():
+            return free < s.hard_threshold or enabled(follow_free_memory, s)
+    return True
 
 
 @theorem("ESX-6.3-11", "R-38")
