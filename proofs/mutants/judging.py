@@ -106,7 +106,7 @@ class Judge:
                         return _judgement(identifier, Fate.KILLED, UNREADABLE, group, ("lifting",), found.unreadable)
                     if found.obligation is not None:
                         return _killed(identifier, found.obligation, found.shown, suspects)
-        same, note = self._same(identifier, reach)
+        same, note = self.same(identifier, reach)
         fate = Fate.EQUIVALENT if same else Fate.SURVIVOR
         return attrs.evolve(_judgement(identifier, fate, note=note), suspects=_once(suspects))
 
@@ -131,7 +131,7 @@ class Judge:
             asked = [one for one in obligations if not self.control.knows(group, one)]
         return refuted(side, asked)
 
-    def _same(self, identifier: str, reach: Reach) -> tuple[bool, str]:
+    def same(self, identifier: str, reach: Reach) -> tuple[bool, str]:
         """Whether the mutant is proved to do the same, and how; or else where it may differ."""
         if not reach.rules and not reach.statements:
             return False, "it changes no rule and no statement"
