@@ -179,9 +179,8 @@ def confirm(instance: str, obligation: Obligation, machine: Machine, values: dic
     if statement is None:
         faults = _faults(obligation, machine, values, run)
     else:
-        states = [machine] if run is None else [run.after]
-        if run is not None and statement.kind == "transition":
-            states = [run.before, run.after]
+        before, after = (machine, machine) if run is None else (run.before, run.after)
+        states = [before, after] if statement.kind == "transition" else [after]
         case, faults = _false_case(statement, states, errors_only=obligation.rule == "reading")
         if run is not None and (run.refused is not None or run.error is not None):
             faults = []

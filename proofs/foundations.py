@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import z3
@@ -34,7 +35,8 @@ def initial_obligations(theory: Theory) -> Iterator[Obligation]:
 def assumption_obligations(theory: Theory) -> Iterator[Obligation]:
     """The assumptions leave machines to speak of: they hold of a small one, under every reading."""
     numbers = {"total_frames": 4, "total_slots": 4, "count_top": 3, "remap_after": 1,
-               "minimum": 1, "maximum": 2, "overhead": 1, "low_for_all": 1,
+               "minimum": 1, "maximum": 2, "overhead": 1, "low_for_all": 1, "shares": 1, "sample_size": 2,
+               "tax_rate": Fraction(3, 4), "slow_gain": Fraction(1, 8), "fast_gain": Fraction(1, 2),
                "high_threshold": 4, "soft_threshold": 3, "hard_threshold": 2, "low_threshold": 1, "margin": 1}
     replaced = [(theory.functions[name], theory.encoding.constant(number)) for name, number in numbers.items()]
     for statement in theory.assumptions:
@@ -154,6 +156,10 @@ def lemma_obligations() -> Iterator[Obligation]:
             total(m) >= 0,
             z3.ForAll([i], z3.Implies(z3.And(i >= 0, i < m), total(m) >= weight(i))),
             z3.ForAll([i, j], z3.Implies(z3.And(i >= 0, i < j, j < m), total(m) >= weight(i) + weight(j)))),
+        *positive)
+    yield from induction(
+        "a sum that is not 0 has an entry that is not",
+        lambda m: z3.And(total(m) >= 0, z3.Or(total(m) == 0, z3.Exists([i], z3.And(i >= 0, i < m, weight(i) > 0)))),
         *positive)
     yield from induction(
         "a write shifts the sum by the weight after less the weight before",

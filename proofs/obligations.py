@@ -71,7 +71,9 @@ class Theory:
         self.represents = {e.extra: e for e in REGISTER["represents"].values()}
         self.assumptions = [self.statement(e) for e in REGISTER["assumption"].values()]
         self.invariants = {n: self.statement(e) for n, e in REGISTER["invariant"].items()}
-        self.later = {n: self.encoding.function(s, "after.") for n, s in Machine.shapes().items()}
+        self.later = {
+            n: self.encoding.function(s, "after.") for n, s in Machine.shapes().items() if not s.field.is_given
+        }
         self.transitions = {n: self.statement(e) for n, e in REGISTER["transition"].items()}
         self.views_defined: list[tuple[str, Any]] = []
         self.views = self._private_views()
@@ -93,8 +95,9 @@ class Theory:
         return SymState(self.lift, Machine, lambda shape: self.functions[shape.name])
 
     def machine_after(self) -> SymState:
-        """The state after a step: anything at all."""
-        state = SymState(self.lift, Machine, lambda shape: self.later[shape.name])
+        """The state after a step: anything at all, but for the parameters."""
+        both = {**self.functions, **self.later}
+        state = SymState(self.lift, Machine, lambda shape: both[shape.name])
         state.version = "after"
         return state
 
@@ -178,6 +181,16 @@ class Theory:
             ),
         ]
 
+    def somewhere(self, measure: Measure[Any]) -> Any:
+        """A sum of weights that are not negative is 0, or some entry weighs something."""
+        encoding, lift = self.encoding, self.lift
+        shape, kinds = Machine.shapes()[measure.over], lift.parameter_kinds(measure)
+        parameters = [encoding.fresh(k, "p") for k in kinds]
+        one = encoding.fresh(shape.keys[0], "one")
+        weight = lift.weight(measure, self.machine(), self.functions[measure.over](one), one, parameters)
+        some = encoding.quantify(False, [one], [shape.keys[0]], weight > 0)
+        return encoding.quantify(True, parameters, kinds, z3.Or(lift.measure_function(measure)(*parameters) == 0, some))
+
     def replacements(self, state: SymState) -> list[tuple[Any, Any]]:
         """What a path made of every function: pairs of a function and its body afterwards."""
         pairs: list[tuple[Any, Any]] = []
@@ -238,6 +251,8 @@ class Theory:
             if asked or not replaced or (kinds and keys.issuperset(kinds)):
                 before = self.counting_facts(measure)
                 facts.extend(before)
+                if asked and not replaced:
+                    facts.append(self.somewhere(measure))
                 if replaced and asked:
                     after = [z3.substitute_funs(fact, *replaced) for fact in before]
                     facts.extend(new for new, old in zip(after, before, strict=True) if not new.eq(old))

@@ -19,7 +19,10 @@ from pagelaw.spec.private_memory import PrivateMemory
 Change = tuple[str, tuple[Any, ...], Any, Any]
 
 
-LEAST = {"hard_threshold": 1, "soft_threshold": 2, "high_threshold": 3}
+LEAST: dict[str, Any] = {
+    "hard_threshold": 1, "soft_threshold": 2, "high_threshold": 3,
+    "shares": 1, "sample_size": 1, "slow_gain": Fraction(1, 8), "fast_gain": Fraction(1, 2),
+}
 """The plainest values of parameters that cannot all be 0."""
 
 ERRORS = (AttributeError, TypeError, KeyError, AssertionError, ZeroDivisionError)
@@ -247,7 +250,7 @@ def ordinary(machine: Machine, name: str, keys: tuple[Any, ...]) -> Any:
         return start
     if name in (*SIZES, "zero", "frame_at_boot", "slot_at_boot", "count_top"):
         return getattr(machine, name)[keys[0]] if keys else getattr(machine, name)
-    return shape.value(LEAST.get(name, 0))
+    return LEAST.get(name, shape.value(0))
 
 
 def describe(field: str, keys: tuple[Any, ...]) -> str:

@@ -193,7 +193,8 @@ class SmallTheory(Theory):
         yield [a.term == self.encoding.terms(a.kind)[0] for a in named]
         yield [term == self.plain(shape) for shape, _, term in entries]
         yield [term == self.encoding.constant(Running()) for shape, _, term in entries if shape.name == "life"]
-        numbers = [term for shape, _, term in entries if shape.value in (int, Fraction) and shape.name != "count_top"]
+        numbers = [term for shape, _, term in entries
+                   if shape.value in (int, Fraction) and shape.name not in ("count_top", *LEAST)]
         for number in (1, 2):
             yield [term == number for term in numbers]
 
@@ -224,7 +225,7 @@ class SmallTheory(Theory):
         if shape.name == "count_top":
             return self.encoding.constant(ROOMY_COUNT_FIELD)
         if shape.value in (int, bool, Fraction):
-            return self.encoding.constant(shape.value(LEAST.get(shape.name, 0)))
+            return self.encoding.constant(LEAST.get(shape.name, shape.value(0)))
         assert not issubclass(shape.value, Sum)
         return self.encoding.constant(self.keys(shape.value)[0])
 

@@ -10,8 +10,8 @@ Read it from top to bottom, in this order:
 - `operations`: what is true at each stage of an operation.
 - `at_once`: each operation in one piece, beside its steps; a good place to start.
 - `progress`: that whatever is under way can go on.
-- `balloon` (3.2), `paging` (3.3), `sharing` (4), `sampling` (5.3), `power` (6.2), `reclamation` (6.3),
-  `devices` and `remapping` (7).
+- `balloon` (3.2), `paging` (3.3), `sharing` (4), `power` (6.2), `devices` and `remapping` (7).
+- Policy: `sampling` and `estimators` (5.3), `shares` (5.1, 5.2, 6.1), `reclamation` (6.3).
 
 To add a mechanism: its words go into `vocabulary`, its fields into `machine`;
 what its pages hold into `coherence.memory_of`; its stages into the invariants
@@ -29,6 +29,7 @@ from . import (
     balloon,
     coherence,
     devices,
+    estimators,
     frames,
     operations,
     paging,
@@ -38,6 +39,7 @@ from . import (
     reclamation,
     remapping,
     sampling,
+    shares,
     sharing,
     translation,
     zeroing,
@@ -48,6 +50,7 @@ __all__ = [
     "balloon",
     "coherence",
     "devices",
+    "estimators",
     "frames",
     "operations",
     "paging",
@@ -57,6 +60,7 @@ __all__ = [
     "reclamation",
     "remapping",
     "sampling",
+    "shares",
     "sharing",
     "translation",
     "zeroing",

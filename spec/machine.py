@@ -9,7 +9,7 @@ which frame or slot that holds; so it says who may read and write the page.
 
 from __future__ import annotations
 
-from .language import VM, Contents, Map, State, given, starts_as
+from .language import VM, Contents, Fraction, Map, State, given, starts_as
 from .vocabulary import (
     MPN,
     VCPU,
@@ -85,6 +85,16 @@ class Machine(State):
     """The VM's configured size in pages (ESX-6.1-02)."""
     overhead: Map[VM, int] = given()
     """Frames the VM needs beside its pages (ESX-6.2-05, R-44)."""
+    shares: Map[VM, int] = given()
+    """How much the VM counts when memory is divided (ESX-5.1-01)."""
+    tax_rate: Fraction = given()
+    """The tax on idle memory, the same for all VMs: 3/4 by default (ESX-5.2-10, ESX-5.2-11)."""
+    sample_size: Map[VM, int] = given()
+    """Pages of the VM drawn in each period: n (ESX-5.3-04, R-32)."""
+    slow_gain: Fraction = given()
+    """How far a period moves the slow average (R-35)."""
+    fast_gain: Fraction = given()
+    """How far it moves the fast one (R-35)."""
     total_frames: int = given()
     """Frames of machine memory."""
     total_slots: int = given()
@@ -214,6 +224,26 @@ class Machine(State):
     """Pages that have a frame: P (R-25)."""
     touched: Map[VM, int] = starts_as(0)
     """Pages of the sample that were touched: t (ESX-5.3-06)."""
+    drawn: Map[VM, int] = starts_as(0)
+    """Pages in the sample."""
+    period_over: Map[VM, bool] = starts_as(False)
+    """Whether the period is over and its sample, which counts no more, is leaving page by page."""
+    slow: Map[VM, Fraction] = starts_as(Fraction(1))
+    """The slow average of the fraction touched (ESX-5.3-10)."""
+    fast: Map[VM, Fraction] = starts_as(Fraction(1))
+    """The fast one."""
+    estimate: Map[VM, Fraction] = starts_as(Fraction(1))
+    """The fraction of its size that the VM is taken to use, as of its last review (ESX-5.3-12)."""
+    target: Map[VM, int] = starts_as(0)
+    """Pages that the VM is to have (ESX-6-01)."""
+    noted_target: Map[VM, int] = starts_as(0)
+    """Its target at its last review: for reports, nothing rests on it."""
+    noted_price: Map[VM, Fraction] = starts_as(Fraction(0))
+    """The price of its pages then: for reports, nothing rests on it."""
+    spare: int = starts_as("total_frames")
+    """Pages that are neither reserved nor in a target."""
+    to_take: int = starts_as(0)
+    """Pages that targets have beyond what there is: still to be taken from them."""
     overhead_held: Map[VM, int] = starts_as(0)
     """Overhead frames it has."""
     reserved_memory: int = starts_as(0)

@@ -83,8 +83,15 @@ def may_be_victim(s: Machine, page: Page) -> bool:
 
 @view
 def may_lose_a_page(s: Machine, vm: VM) -> bool:
-    """Whether a VM holds more than its minimum (R-12) and has not reached its swap target."""
-    return s.resident[vm] > s.minimum[vm] and s.swapped[vm] < s.swap_target[vm]
+    """Whether a VM holds more than its minimum (R-12) and has not reached its level."""
+    return s.resident[vm] > s.minimum[vm] and s.swapped[vm] < swap_level(s, vm)
+
+
+@view
+def swap_level(s: Machine, vm: VM) -> int:
+    """The level asked for, but no more than the VM has to give up for its target beside what its balloon delivered."""
+    left = s.maximum[vm] - s.target[vm] - s.balloon_size[vm]
+    return pick(left < s.swap_target[vm], left, s.swap_target[vm])
 
 
 @rule("ESX-3.3-02", "ESX-3.3-03", "ESX-3.3-06", "ESX-4.3-20", "R-12", "R-13")
@@ -397,6 +404,13 @@ def a_kept_copy_starts_clean(before: Machine, after: Machine, page: Page) -> boo
     """A page that comes in and keeps its slot is clean, so that it can leave again without a write."""
     keeps = after.kept[page] != before.kept[page] and after.kept[page] != NothingKept()
     return not keeps or not after.dirty[page]
+
+
+@transition("ESX-3.3-01", "ESX-6-01", "ESX-6-02")
+def nobody_is_paged_below_its_target(before: Machine, after: Machine, vm: VM) -> bool:
+    """A page goes to the swap area only while that and the balloon hold fewer pages than the VM has to give up."""
+    given_up = before.swapped[vm] + before.balloon_size[vm]
+    return after.swapped[vm] <= before.swapped[vm] or given_up < before.maximum[vm] - before.target[vm]
 
 
 @transition("ESX-4.3-20")

@@ -7,11 +7,13 @@ until nothing of it is left; only then do its reservations go back.
 
 from __future__ import annotations
 
+from .estimators import begin_estimates
 from .frames import drop_slot, free_frame, is_free, is_kept_for_devices, let_go, use_frame
 from .language import VM, assumption, invariant, measure, pick, refuse, require, rule, transition, visible
 from .machine import Machine
 from .private_memory import be_off, give_up, power_off, power_on
 from .refusals import Refused
+from .shares import begin_target, end_target
 from .translation import revoke
 from .vocabulary import (
     MPN,
@@ -52,6 +54,8 @@ def power_vm_on(s: Machine, vm: VM) -> None:
     s.reserved_memory = memory
     s.reserved_swap = swap
     s.life[vm] = Running()
+    begin_target(s, vm)
+    begin_estimates(s, vm)
     visible(s, power_on, vm)
 
 
@@ -72,6 +76,7 @@ def power_vm_off(s: Machine, vm: VM) -> None:
     require(s.life[vm] == Running(), Refused.VM_NOT_RUNNING)
     s.life[vm] = Dying()
     s.driver[vm] = NoDriver()
+    s.period_over[vm] = s.drawn[vm] > 0
     visible(s, power_off, vm)
 
 
@@ -131,6 +136,7 @@ def finish_power_off(s: Machine, vm: VM) -> None:
     s.reserved_memory -= s.minimum[vm] + s.overhead[vm]
     s.reserved_swap -= s.maximum[vm] - s.minimum[vm]
     s.life[vm] = Off()
+    end_target(s, vm)
     visible(s, be_off, vm)
 
 

@@ -79,6 +79,13 @@ class Refused(Enum):
     NOT_OVERHEAD = "the frame is not an overhead frame of this VM"
     ALREADY_SAMPLED = "the page is in the sample already"
     NOT_SAMPLED = "the page is not in the sample"
+    SAMPLE_COMPLETE = "the sample has all its pages"
+    SAMPLE_INCOMPLETE = "pages are still to be drawn for the sample"
+    PERIOD_OVER = "the period is over, and its sample has not left yet"
+    PERIOD_NOT_OVER = "the period is not over"
+    AT_MAXIMUM = "the VM's target is its size"
+    NOTHING_TO_TAKE = "no page has to be taken from a target"
+    OTHERS_FIRST = "a VM above its minimum has a higher price"
 
     STATE_STANDS = "free memory calls for no other reclamation state"
     NOTHING_NEW = "as many frames are free as when policy last looked"

@@ -9,14 +9,15 @@ from typing import Any
 
 import attrs
 import pytest
-import z3
 
 from pagelaw.proofs import mutants
+from pagelaw.proofs.by_z3 import Z3, Needs
 from pagelaw.proofs.counterexample import explain
 from pagelaw.proofs.lifting import arguments_of
 from pagelaw.proofs.mutants import CONTROL, Certainty, Change, Faulty, apply
 from pagelaw.proofs.mutants.gallery import MECHANISMS, changed_text, faults_of
 from pagelaw.proofs.obligations import Obligation, Theory
+from pagelaw.proofs.solvers import Verdict
 from pagelaw.proofs.uninterrupted import obligations_of_operation
 from pagelaw.spec import paging, sharing, translation
 from pagelaw.spec.language import REGISTER
@@ -47,12 +48,11 @@ def asked_about(theory: Theory, name: str) -> Iterator[Obligation]:
 def unproved(theory: Theory, name: str, property: str = "", seconds: float = SECONDS) -> set[str]:
     """The properties, or whether the one named, cannot be proved of a rule as it is now."""
     found: set[str] = set()
+    prover = Z3(Needs.of(theory), seconds)
     for obligation in asked_about(theory, name):
         if property in ("", obligation.property) and obligation.property not in found:
-            solver = z3.Solver()
-            solver.set("timeout", int(seconds * 1000))
-            solver.add(*obligation.hypotheses, z3.Not(obligation.goal))
-            if solver.check() != z3.unsat:
+            (answer,) = prover.prove([obligation])
+            if answer.verdict is not Verdict.PROVED:
                 found.add(obligation.property)
     return found
 

@@ -37,6 +37,8 @@ def test_a_run_is_printed_step_by_step_with_what_changed() -> None:
     assert printed.text() == """\
     1  server   power vm on: vm A
                   life[A]: off -> running
+                  target[A]: 0 -> 1
+                  spare: 3 -> 1
                   reserved_memory: 0 -> 2
                   reserved_swap: 0 -> 1
     2  server   take overhead frame: vm A, mpn m0

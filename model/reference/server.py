@@ -13,12 +13,14 @@ from typing import Any
 from pagelaw.spec import (
     balloon,
     devices,
+    estimators,
     operations,
     paging,
     power,
     reclamation,
     remapping,
     sampling,
+    shares,
     sharing,
     translation,
     zeroing,
@@ -237,7 +239,7 @@ class Server(Choosing):
         if chosen < 0.75:
             return self.reclaim(page)
         if chosen < 0.8:
-            return (sampling.sample if s.sampled[page] is NotDrawn() else sampling.end_sample), (page,)
+            return self.go_on_sampling(page)
         if chosen < 0.81:
             return translation.request_flush, (page, self.extent(page))
         if chosen < 0.84 and type(s.kept[page]) is KeptSlot:
@@ -375,7 +377,28 @@ class Server(Choosing):
             return balloon.start_driver, (vm,)
         if s.driver[vm] is MustReset():
             return self.reset(vm)
-        return (balloon.set_balloon_target if chosen < 0.5 else paging.set_swap_target), (vm, self.level(vm))
+        if chosen < 0.4:
+            return self.divide(vm)
+        return (balloon.set_balloon_target if chosen < 0.7 else paging.set_swap_target), (vm, self.level(vm))
+
+    def divide(self, vm: VM) -> Proposal:
+        """Memory is divided: a VM is looked at, or the one with the highest price gives a page up; demands are rare.
+
+        Targets that grow to the sizes of all VMs would leave nothing to page out.
+        """
+        s = self.machine
+        if s.to_take and self.chance(0.8):
+            above = [one for one in self.vms if s.target[one] > s.minimum[one]]
+            return shares.revoke_page, (max(above or self.vms, key=lambda one: shares.price(s, one)),)
+        return (shares.demand if self.chance(0.1) else shares.review), (vm,)
+
+    def go_on_sampling(self, page: Page) -> Proposal:
+        """The page is drawn, or the period ends, or the page leaves the sample."""
+        s, vm = self.machine, page.vm
+        if s.period_over[vm]:
+            left = (one for one in self.pages_of[vm] if s.sampled[one] is not NotDrawn())
+            return sampling.end_sample, (next(left, page),)
+        return (estimators.end_period, (vm,)) if s.drawn[vm] == s.sample_size[vm] else (sampling.sample, (page,))
 
     def reset(self, vm: VM) -> Proposal:
         """The balloon's annotations are cleared, page by page, then the driver is ready."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import product
 from random import Random
 from typing import Any
@@ -46,6 +47,14 @@ class Sizes:
     """Low bits of a key that a hint frame stores."""
     minimum: int = 1
     """Pages guaranteed to each VM."""
+    shares: tuple[int, ...] = (1,)
+    """Shares of the VMs, dealt out in turn."""
+    tax_rate: Fraction = Fraction(3, 4)
+    """The tax on idle memory."""
+    sample_size: int = 2
+    """Pages drawn in each period; no more than a VM has."""
+    slow_gain: Fraction = Fraction(1, 8)
+    fast_gain: Fraction = Fraction(1, 2)
     overhead: int = 1
     """Overhead frames that each VM needs."""
     count_top: int = 2
@@ -125,6 +134,11 @@ def machine(sizes: Sizes) -> Machine:
         minimum=lambda vm: sizes.minimum,
         maximum=lambda vm: sizes.pages,
         overhead=lambda vm: sizes.overhead,
+        shares=lambda vm: sizes.shares[vm.number % len(sizes.shares)],
+        tax_rate=sizes.tax_rate,
+        sample_size=lambda vm: min(sizes.sample_size, sizes.pages),
+        slow_gain=sizes.slow_gain,
+        fast_gain=sizes.fast_gain,
         total_frames=sizes.frames,
         total_slots=sizes.slots,
         count_top=sizes.count_top,

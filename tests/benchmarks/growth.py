@@ -17,7 +17,7 @@ import pagelaw.spec  # noqa: F401  (fills the register)
 from pagelaw.spec.language import REGISTER
 
 ORDER = ["frames", "translation", "coherence", "zeroing", "operations", "balloon", "paging", "sharing", "sampling",
-         "power", "reclamation", "devices", "remapping"]
+         "power", "devices", "remapping", "estimators", "shares", "reclamation"]
 
 
 def main(results: Path) -> None:
