@@ -30,6 +30,7 @@ from .language import (
 )
 from .machine import Machine
 from .operations import frame_is_private
+from .reclamation import is_blocked
 from .refusals import Refused
 from .translation import revoke
 from .vocabulary import (
@@ -236,13 +237,14 @@ def forget_copy_of_shared_frame(s: Machine, mpn: MPN) -> None:
 # In.
 
 
-@rule("ESX-3.3-02", "R-01", "R-10")
+@rule("ESX-3.3-02", "R-01", "R-10", "ESX-6.3-10")
 def start_page_in(s: Machine, cpu: VCPU, page: Page, new: MPN) -> None:
     """A vCPU touches a page that is in the swap area: a frame is taken and the disk read starts."""
     require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
     require(cpu.vm == page.vm, Refused.OTHER_VM)
     require(s.fetch[cpu] == NoFetch(), Refused.FETCH_IN_PROGRESS)
     require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
+    require(not is_blocked(s, page.vm), Refused.VM_BLOCKED)
     require(is_free(s, new), Refused.NO_FREE_FRAME)
     require(not is_kept_for_devices(s, new), Refused.KEPT_FOR_DEVICES)
     match s.pmap[page]:

@@ -6,6 +6,10 @@ own threshold, and is left upwards only when the threshold of the state above
 is passed by a margin (R-37, R-38). So free memory has to travel from one mark
 to the other between two changes of opposite direction: no chatter.
 
+In the low state a VM above its target gets no memory. That balloons are to be
+used in the soft state and the swap area in the hard one is for the daemons
+that do it, and is not said here.
+
 The state follows the exact number of free frames. What policy looks at when it
 works out targets may lag behind: a target that is a little late is put right
 the next time (ESX-6.3-03), a state that is late lets memory run out.
@@ -14,10 +18,10 @@ the next time (ESX-6.3-03), a state that is late lets memory run out.
 from __future__ import annotations
 
 from .frames import frames_free
-from .language import assumption, enabled, gets_done, pick, require, rule, theorem, transition, view
+from .language import VM, assumption, enabled, gets_done, pick, require, rule, theorem, transition, view
 from .machine import Machine
 from .refusals import Refused
-from .vocabulary import Hard, High, Low, Reclamation, Soft
+from .vocabulary import MPN, Free, Hard, High, InTransit, Low, Moving, Page, Reclamation, Running, Soft, Zeroing
 
 
 @view
@@ -79,6 +83,16 @@ def frames_wanted(s: Machine) -> int:
     return pick(missing > 0, missing, 0)
 
 
+@view
+def is_blocked(s: Machine, vm: VM) -> bool:
+    """In the low state a VM above its target gets no memory, exactly as long as both are so (ESX-6.3-10, R-41).
+
+    It comes to a stop at the first page for which it would need a frame; that
+    its vCPUs are not run until then is left to who schedules them.
+    """
+    return s.reclamation == Low() and s.resident[vm] > s.target[vm]
+
+
 # What always holds.
 
 
@@ -117,6 +131,12 @@ def policy_does_not_stop_half_way(s: Machine) -> bool:
     return s.reclamation == High() or not (has_seen and stays) or frames_wanted(s) > 0
 
 
+@theorem("ESX-6.3-09", "ESX-6.3-10", "R-41", "R-12")
+def a_blocked_vm_can_be_paged(s: Machine, vm: VM) -> bool:
+    """A running VM that is blocked holds more than its minimum, so that it can be paged until it is not."""
+    return s.life[vm] != Running() or not is_blocked(s, vm) or s.resident[vm] > s.minimum[vm]
+
+
 # What every step keeps.
 
 
@@ -152,3 +172,11 @@ def state_goes_up_past_its_upper_mark(before: Machine, after: Machine) -> bool:
 def policy_sees_what_is_free(before: Machine, after: Machine) -> bool:
     """What policy sees of free memory may be late, but at the moment of looking it is true."""
     return after.free_seen in (before.free_seen, frames_free(before))
+
+
+@transition("ESX-6.3-10", "R-41")
+def a_blocked_vm_gets_no_frame(before: Machine, after: Machine, page: Page, mpn: MPN) -> bool:
+    """While memory is low no frame is taken for a page of a VM above its target, but to move the page."""
+    taken = before.frame[mpn] == Free() and after.frame[mpn] in (Zeroing(page), InTransit(page))
+    blocked = before.reclamation == Low() and before.resident[page.vm] > before.target[page.vm]
+    return not taken or after.operation[page] == Moving(mpn) or not blocked

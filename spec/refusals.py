@@ -87,6 +87,7 @@ class Refused(Enum):
     NOTHING_TO_TAKE = "no page has to be taken from a target"
     OTHERS_FIRST = "a VM above its minimum has a higher price"
 
+    VM_BLOCKED = "memory is low, and the VM has more than its target"
     STATE_STANDS = "free memory calls for no other reclamation state"
     NOTHING_NEW = "as many frames are free as when policy last looked"
 

@@ -34,6 +34,7 @@ from .language import (
 )
 from .machine import Machine
 from .operations import frame_is_private
+from .reclamation import is_blocked
 from .refusals import Refused
 from .translation import flushed, revoke
 from .vocabulary import (
@@ -260,10 +261,11 @@ def merge(s: Machine, page: Page) -> None:
 # A page gets a frame of its own again: copy-on-write, and the last steps of every move.
 
 
-@rule("ESX-4.2-08", "R-02", "R-22")
+@rule("ESX-4.2-08", "R-02", "R-22", "ESX-6.3-10")
 def break_sharing(s: Machine, page: Page, new: MPN) -> None:
     """A write to a shared page faults: a frame is taken for the writer's copy."""
     require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
+    require(not is_blocked(s, page.vm), Refused.VM_BLOCKED)
     match s.pmap[page]:
         case Mapped(mpn):
             require(isinstance(s.frame[mpn], Shared), Refused.NOT_SHARED)

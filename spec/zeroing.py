@@ -9,6 +9,7 @@ from __future__ import annotations
 from .frames import is_free, is_kept_for_devices, take_frame
 from .language import invariant, refuse, require, rule
 from .machine import Machine
+from .reclamation import is_blocked
 from .refusals import Refused
 from .vocabulary import (
     MPN,
@@ -26,12 +27,13 @@ from .vocabulary import (
 )
 
 
-@rule("ESX-2-09", "ESX-2-10", "R-01", "R-02")
+@rule("ESX-2-09", "ESX-2-10", "R-01", "R-02", "ESX-6.3-10")
 def touch(s: Machine, page: Page, new: MPN) -> None:
     """An untouched page is touched: a frame is taken for it."""
     require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
     require(s.pmap[page] == Untouched(), Refused.NOT_UNTOUCHED)
     require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
+    require(not is_blocked(s, page.vm), Refused.VM_BLOCKED)
     require(is_free(s, new), Refused.NO_FREE_FRAME)
     require(not is_kept_for_devices(s, new), Refused.KEPT_FOR_DEVICES)
     take_frame(s, new, Zeroing(page))

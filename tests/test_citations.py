@@ -25,7 +25,7 @@ NOT_ANSWERED = {
     "how an estimate moves over several periods, to come": ["ESX-5.3-13"],
     "what admission guarantees, to come": ["ESX-6.2-07"],
     "policy of reclamation, to come": [
-        "ESX-6.3-06", "ESX-6.3-07", "ESX-6.3-08", "ESX-6.3-09", "ESX-6.3-10",
+        "ESX-6.3-06", "ESX-6.3-07", "ESX-6.3-08",
     ],
 }  # fmt: skip
 """Clauses of kind rule or invariant that nothing cites, by the reason."""

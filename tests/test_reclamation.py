@@ -12,8 +12,9 @@ from pagelaw.spec.operations import abandon
 from pagelaw.spec.power import power_vm_on
 from pagelaw.spec.reclamation import follow_free_memory, frames_wanted, look_at_free_memory
 from pagelaw.spec.refusals import Refused
+from pagelaw.spec.shares import demand
 from pagelaw.spec.vocabulary import MPN, Hard, High, Low, Page, Reclamation, Soft
-from pagelaw.spec.zeroing import touch
+from pagelaw.spec.zeroing import clear, install_cleared, touch
 
 A = VM(0)
 MARKS = Sizes(
@@ -135,6 +136,46 @@ def test_the_state_does_not_wait_for_policy_to_look() -> None:
     have_free(s, 1)
     assert s.free_seen == 12
     assert follow(s) == Low()
+
+
+def blocked() -> Machine:
+    """A VM with 5 pages and more on the way, above its target, while memory is low."""
+    s = running()
+    have_free(s, 7)
+    for number in range(5):
+        clear(s, Page(A, number))
+        install_cleared(s, Page(A, number))
+    have_free(s, 1)
+    assert (follow(s), s.resident[A], s.target[A]) == (Low(), 5, 0)
+    return s
+
+
+def refuses_a_frame(s: Machine) -> bool:
+    """Whether the VM is refused a frame for a page that it touches, and for no other reason than that it is blocked."""
+    try:
+        touch(s.copy(), Page(A, 11), MPN(11))
+    except Blocked as why:
+        return why.reason is Refused.VM_BLOCKED
+    return False
+
+
+def test_a_vm_above_its_target_is_blocked_until_memory_is_low_no_more() -> None:
+    s = blocked()
+    assert refuses_a_frame(s)
+    states(s, 4)
+    assert (s.reclamation, refuses_a_frame(s)) == (Low(), True)
+    states(s, 5)
+    assert (s.reclamation, refuses_a_frame(s)) == (Hard(), False)
+
+
+def test_a_vm_is_blocked_no_longer_than_it_is_above_its_target() -> None:
+    s = blocked()
+    for _ in range(4):
+        demand(s, A)
+    assert (s.target[A], refuses_a_frame(s)) == (4, True)
+    demand(s, A)
+    assert (s.target[A], refuses_a_frame(s)) == (5, False)
+    check_everything(s)
 
 
 @pytest.mark.parametrize("wrong", [

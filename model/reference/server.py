@@ -107,7 +107,7 @@ class Server(Choosing):
             Unmapped: self.take_away,
             SlotHeld: lambda page, _: (paging.start_write, (page, self.any_of(self.all_contents))),
             Writing: lambda page, _: (paging.finish_write if self.chance(0.9) else paging.fail_write, (page,)),
-            Written: lambda page, _: (operations.abandon if self.at_minimum(page) else paging.commit_page_out, (page,)),
+            Written: lambda page, _: (operations.abandon if self.loses_none(page) else paging.commit_page_out, (page,)),
         }
 
     # operations on pages
@@ -187,6 +187,10 @@ class Server(Choosing):
         """Whether the page's VM may lose no more pages: then that is hardly ever tried."""
         return self.machine.resident[page.vm] <= self.machine.minimum[page.vm] and self.chance(0.9)
 
+    def loses_none(self, page: Page) -> bool:
+        """Whether the page's VM may lose no more pages to the swap area: then that is hardly ever tried."""
+        return not paging.may_lose_a_page(self.machine, page.vm) and self.chance(0.9)
+
     def begin(self, page: Page, _: Operation) -> Proposal:
         """A page without an operation: one begins, as its backing allows."""
         s, vm = self.machine, page.vm
@@ -202,6 +206,8 @@ class Server(Choosing):
             return (balloon.deflate if ready else balloon.pop), (page,)
         if self.chance(0.1):
             return self.inflate(page)
+        if reclamation.is_blocked(s, vm) and self.chance(0.9):
+            return self.unblock(vm)
         if s.free_frames == 0 and self.chance(0.9):
             return self.reclaim(self.any_of(self.pages))
         return (zeroing.touch, (page, self.free_frame())) if backing is UNTOUCHED else self.start_page_in(page)
@@ -263,6 +269,8 @@ class Server(Choosing):
         s = self.machine
         if s.take_over and s.count_field[mpn] == 1 and self.chance(0.7):
             return sharing.take_over_frame, (page,)
+        if reclamation.is_blocked(s, page.vm) and self.chance(0.9):
+            return self.unblock(page.vm)
         if s.free_frames == 0 and self.chance(0.9):
             return self.reclaim(self.any_of(self.pages))
         return sharing.break_sharing, (page, self.free_frame())
@@ -306,6 +314,12 @@ class Server(Choosing):
             return (paging.pick_for_paging, (page,)) if tried else self.scan(page, leaving=True)
         shared = (s.swap_shared or self.chance(0.3)) and type(s.pmap[page]) is Mapped
         return (paging.pick_for_paging, (page,)) if shared else self.policy(vm)
+
+    def unblock(self, vm: VM) -> Proposal:
+        """A VM that gets no memory: one of its pages is to go, or the state is low no more."""
+        if self.chance(0.2):
+            return reclamation.follow_free_memory, ()
+        return self.reclaim(self.any_of(self.pages_of[vm]))
 
     # devices
 
