@@ -87,7 +87,8 @@ def change_table(m: PrivateMemory, virtual: VPage, entry: GuestEntry) -> None:
 
 @step("ESX-2-07")
 def invalidate(m: PrivateMemory, cpu: VCPU, virtual: VPage) -> None:
-    """The guest invalidates a virtual page on one vCPU, which uses the new entry from now on."""
+    """The guest invalidates a virtual page on one of its vCPUs, which uses the new entry from now on."""
+    require(cpu.vm == virtual.vm, Refused.OTHER_VM)
     m.unsynced[cpu, virtual] = False
 
 

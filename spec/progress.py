@@ -51,10 +51,12 @@ from .vocabulary import (
     Dying,
     ForBalloon,
     Found,
+    Free,
     GivingUp,
     Idle,
     Inbound,
     Leaving,
+    Low,
     Mapped,
     Marking,
     Moving,
@@ -78,7 +80,7 @@ from .vocabulary import (
     Writing,
     Written,
 )
-from .zeroing import clear, install_cleared
+from .zeroing import clear, install_cleared, touch
 
 
 @theorem("R-02", "ESX-3.2-09")
@@ -238,3 +240,12 @@ def every_level_can_be_asked_for(s: Machine, vm: VM) -> bool:
     balloon = enabled(set_balloon_target, s, vm, 0) and enabled(set_balloon_target, s, vm, s.maximum[vm])
     paging = enabled(set_swap_target, s, vm, 0) and enabled(set_swap_target, s, vm, s.maximum[vm])
     return s.life[vm] != Running() or (balloon and paging)
+
+
+@theorem("ESX-2-09", "ESX-7-06", "R-52", "R-41")
+def a_page_gets_any_frame_not_kept_for_devices(s: Machine, page: Page, mpn: MPN) -> bool:
+    """An untouched page gets any free frame but the last of low memory, unless its VM is blocked."""
+    ready = s.pmap[page] == Untouched() and s.operation[page] == Idle() and s.life[page.vm] == Running()
+    spare = not s.low[mpn] or s.low_in_use < s.low_for_all
+    blocked = s.reclamation == Low() and s.resident[page.vm] > s.target[page.vm]
+    return not (ready and spare and s.frame[mpn] == Free()) or blocked or gets_done(touch, s, page, mpn)

@@ -187,17 +187,20 @@ class Kept:
     """The cells worked out before, for the sources as they are."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / f"kills-{digest()[:32]}.jsonl"
+        self.path = folder / "kills.jsonl"
+        self.digests = {column: digest(column) for column in COLUMNS}
 
     def cells(self) -> dict[tuple[str, str], Kill]:
         """By mutant and column; a line cut off by an interruption is passed over."""
         found: dict[tuple[str, str], Kill] = {}
         for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else ():
             try:
-                kill = Kill(**json.loads(line))
+                sources, cell = json.loads(line)
+                kill = Kill(**cell)
             except (ValueError, TypeError):
                 continue
-            found[kill.mutant, kill.column] = kill
+            if sources == self.digests.get(kill.column):
+                found[kill.mutant, kill.column] = kill
         return found
 
     def add(self, kill: Kill) -> None:
@@ -207,17 +210,23 @@ class Kept:
         if not ignored.exists():
             ignored.write_text("*\n", encoding="utf-8")
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(attrs.asdict(kill)) + "\n")
+            file.write(json.dumps([self.digests[kill.column], attrs.asdict(kill)]) + "\n")
 
 
-def digest() -> str:
-    """A digest of all sources that a cell depends on: the specification, the proofs, the model, the solver."""
+RESTS_ON = {"explorer": ("explorer", "reference"), "stepwise": ("runs", "reference"), "batched": ("runs", "reference")}
+"""The parts of the model that a column rests on, beside the specification, the proofs, the solver and this file."""
+
+
+def digest(column: str) -> str:
+    """A digest of all sources that the cells of a column depend on."""
     from pagelaw.proofs.memory import sources
 
-    made = sha256(sources(None).encode())
-    for path in sorted(Path(__file__).resolve().parents[1].rglob("*.py")):
-        if path.parent.name != "cli" or path.name == Path(__file__).name:
-            made.update(path.name.encode() + path.read_bytes())
+    made = sha256(sources(None, beside=("survivors.toml", "later.toml")).encode())
+    paths = [Path(__file__).resolve()]
+    for part in RESTS_ON.get(column, ()):
+        paths += sorted((Path(__file__).resolve().parents[1] / part).rglob("*.py"))
+    for path in paths:
+        made.update(path.name.encode() + path.read_bytes())
     return made.hexdigest()
 
 
