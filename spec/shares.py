@@ -18,6 +18,7 @@ from .language import (
     Grade,
     assumption,
     choice,
+    enabled,
     invariant,
     measure,
     pick,
@@ -211,6 +212,14 @@ def somebody_has_what_is_to_be_taken(s: Machine) -> bool:
     """Targets have all that is to be taken above the minimums, so there is a VM to take the next page from."""
     somebody = s.each(VM).some(lambda vm: s.target[vm] > s.minimum[vm])
     return s.to_take <= pages_above_minimum(s) and (s.to_take == 0 or somebody)
+
+
+@theorem("ESX-5.1-05", "ESX-5.2-07", "R-28")
+def the_highest_price_above_the_minimum_can_be_taken_from(s: Machine, vm: VM) -> bool:
+    """While pages are to be taken, any VM above its minimum can lose one if no other such VM has a higher price."""
+    eligible = s.to_take > 0 and s.target[vm] > s.minimum[vm]
+    higher = s.each(VM).some(lambda other: s.target[other] > s.minimum[other] and price(s, other) > price(s, vm))
+    return not eligible or higher or enabled(revoke_page, s, vm)
 
 
 @theorem("ESX-5.2-01", "ESX-5.2-05")

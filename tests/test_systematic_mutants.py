@@ -233,8 +233,8 @@ def test_answers_from_before_a_mutant_are_not_taken_for_its_own(judge: Judge, fo
         assert all(judge.control.side.proved(one, BRIEF) for one in asked) is not forget
 
 
-def test_a_statement_is_worth_what_it_alone_refuses(judge: Judge) -> None:
-    assert judge.judge("reservations_add_up/weaker-1").note == "it alone refuses PO-8"
+def test_a_statement_is_worth_what_it_refuses(judge: Judge) -> None:
+    assert judge.judge("reservations_add_up/weaker-1").note == "it refuses PO-8, as does targets_add_up"
 
 
 def judged_with(judge: Judge, monkeypatch: pytest.MonkeyPatch, change: Change) -> Judgement:
