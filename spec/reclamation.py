@@ -21,7 +21,22 @@ from .frames import frames_free
 from .language import VM, assumption, enabled, gets_done, pick, require, rule, theorem, transition, view
 from .machine import Machine
 from .refusals import Refused
-from .vocabulary import MPN, Free, Hard, High, InTransit, Low, Moving, Page, Reclamation, Running, Soft, Zeroing
+from .vocabulary import (
+    MPN,
+    VCPU,
+    Free,
+    Hard,
+    High,
+    Incoming,
+    InTransit,
+    Low,
+    Moving,
+    Page,
+    Reclamation,
+    Running,
+    Soft,
+    Zeroing,
+)
 
 
 @view
@@ -156,8 +171,15 @@ def threshold_of(s: Machine, state: Reclamation) -> int:
 @transition("ESX-6.3-12", "R-37", "R-39")
 def state_goes_down_as_free_memory_demands(before: Machine, after: Machine) -> bool:
     """The state goes down only if fewer frames are free than its new threshold, and then to the lowest such state."""
-    goes_down = depth(after.reclamation) > depth(before.reclamation)
-    return not goes_down or after.reclamation == state_below_thresholds(before, frames_free(before))
+    if depth(after.reclamation) <= depth(before.reclamation):
+        return True
+    free = frames_free(before)
+    match after.reclamation:
+        case Soft():
+            return before.hard_threshold <= free < before.soft_threshold
+        case Hard():
+            return before.low_threshold <= free < before.hard_threshold
+    return free < before.low_threshold
 
 
 @transition("ESX-6.3-13", "R-37", "R-38", "R-39")
@@ -175,8 +197,9 @@ def policy_sees_what_is_free(before: Machine, after: Machine) -> bool:
 
 
 @transition("ESX-6.3-10", "R-41")
-def a_blocked_vm_gets_no_frame(before: Machine, after: Machine, page: Page, mpn: MPN) -> bool:
+def a_blocked_vm_gets_no_frame(before: Machine, after: Machine, page: Page, cpu: VCPU, mpn: MPN) -> bool:
     """While memory is low no frame is taken for a page of a VM above its target, but to move the page."""
-    taken = before.frame[mpn] == Free() and after.frame[mpn] in (Zeroing(page), InTransit(page))
+    taken = before.frame[mpn] == Free() and after.frame[mpn] in (Zeroing(page), InTransit(page), Incoming(cpu))
+    of_page = cpu.vm == page.vm and after.operation[page] != Moving(mpn)
     blocked = before.reclamation == Low() and before.resident[page.vm] > before.target[page.vm]
-    return not taken or after.operation[page] == Moving(mpn) or not blocked
+    return not (taken and of_page and blocked)
