@@ -148,7 +148,8 @@ def see(small: Small, arguments: argparse.Namespace) -> Explored:
 
     with Telling(small.name) as telling:
         return explore(small, symmetric=not arguments.no_symmetry, megabytes=arguments.memory,
-                       seconds=arguments.seconds or float("inf"), progress=telling)  # fmt: skip
+                       seconds=arguments.seconds or float("inf"), watch_paths=arguments.mutant is None,
+                       progress=telling)  # fmt: skip
 
 
 class Telling:
@@ -186,7 +187,8 @@ def show(small: Small, explored: Explored) -> None:
           f"depth {explored.depth}; {explored.seconds:.1f} s, {explored.megabytes:,.0f} MB")  # fmt: skip
     rules = sorted(explored.done)
     never = [name for name in small.actions if not explored.done[name]]
-    print(f"  {len(rules)} of {len(small.actions)} actions done, {len(explored.paths)} paths of rules taken")
+    paths = f", {len(explored.paths)} paths of rules taken" if explored.paths else ""
+    print(f"  {len(rules)} of {len(small.actions)} actions done{paths}")
     if explored.left_out:
         print(f"  left out, as the fault's rules take other arguments: {', '.join(sorted(explored.left_out))}")
     if explored.violation is not None:

@@ -187,7 +187,9 @@ class Acting:
         return returned, self._path(None)
 
     def _path(self, refused: Enum | None) -> str:
-        return self.recorder.path(self.function.__name__, refused) if self.recorder is not None else ""
+        if self.recorder is None or not self.recorder.lines:  # nobody watches, or a mutant's text, which is in no file
+            return ""
+        return self.recorder.path(self.function.__name__, refused)
 
     def _problem(self, beside: Beside, returned: Any) -> str:
         if self.is_rule and beside.steps > 1:

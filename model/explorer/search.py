@@ -202,7 +202,7 @@ class Search:
                     found.stopped = f"the bound of {megabytes:,.0f} MB is reached"
                     return
                 if found.seconds > seconds:
-                    found.stopped = f"the {seconds:,.0f} seconds are over"
+                    found.stopped = f"the {seconds:g} seconds are over"
                     return
             self._expand(at)
             at += 1
