@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from math import log2
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,8 @@ was seen until then is printed)
 INTERRUPTED = "interrupted"
 MOST = 1000
 """The greatest size that can be asked for: what comes near it is far beyond any exploration."""
+MOST_BITS = 12
+"""The greatest page that can be asked for: so many bits of contents."""
 SAY_EVERY = 5.0
 """Seconds between two lines of progress where there is no terminal."""
 
@@ -133,8 +136,11 @@ def with_sizes(small: Small, wanted: Sequence[str]) -> Small:
         if not value.isdecimal() or int(value) > MOST:
             raise BadInput(f"--with: {value!r} is not a whole number from 0 to {MOST}")
         given[name] = bool(int(value)) if fields[name] in (bool, "bool") else int(value)
+    sizes = attrs.evolve(small.sizes, **given)
+    if sizes.words * log2(max(sizes.values, 1)) > MOST_BITS:
+        raise BadInput(f"--with: pages of {sizes.words} words with {sizes.values} values each hold too many contents")
     try:
-        changed = attrs.evolve(small, sizes=attrs.evolve(small.sizes, **given))
+        changed = attrs.evolve(small, sizes=sizes)
         if given:
             changed.machine()
     except Exception as error:  # a size of 0, a VM that is not admitted, a VM without pages ...
@@ -189,6 +195,8 @@ def show(small: Small, explored: Explored) -> None:
     never = [name for name in small.actions if not explored.done[name]]
     paths = f", {len(explored.paths)} paths of rules taken" if explored.paths else ""
     print(f"  {len(rules)} of {len(small.actions)} actions done{paths}")
+    if explored.beyond:
+        print(f"  {explored.beyond:,} states lie beyond the bound of this machine and were not gone on from")
     if explored.left_out:
         print(f"  left out, as the fault's rules take other arguments: {', '.join(sorted(explored.left_out))}")
     if explored.violation is not None:

@@ -22,7 +22,7 @@ from ..reference.paths import Recorder
 from . import rows
 from .behind import fields_behind
 from .memo import Memo, Work
-from .packing import Layout
+from .packing import Layout, TooManyValues
 from .watched import Log, Watched
 
 CALLERS = (rows.__name__, at_once.__name__, gets_done.__module__)
@@ -153,6 +153,10 @@ class Acting:
         self.layout, self.views, self.function, self.arguments = layout, views, function, arguments
         entry = REGISTER["rule"].get(function.__name__)
         self.is_rule = entry is not None and entry.function is function
+        self.once = self.is_rule and entry is not None and not entry.extra
+        """Whether it is a rule that refuses to be done again at once."""
+        self.in_one = next((one for one in REGISTER["operation"].values() if one.extra.run is function), None)
+        """The operation in one piece, if the action is the row of steps that carries it out."""
         self.recorder = recorder if self.is_rule else None
         self.before, self.after = both
 
@@ -165,11 +169,14 @@ class Acting:
             returned, path = self._run(after)
         except Blocked as refused:
             return log.places, Outcome(refused.reason, path=self._path(refused.reason))
+        except TooManyValues:
+            raise
         except Exception as error:  # whatever a mutant does wrong is a finding, not a crash
             if calls_in_vain(error):
                 return log.places, Outcome(left_out=True)
             return log.places, Outcome(problem=f"failure: it cannot be carried on: {type(error).__name__}: {error}")
         private = tuple(beside.became(self.views))
+        problem = self._problem(beside, returned) or self._in_one_piece(packed, after, log)
         unsettled = tuple(after.writes.items())
         settle(after)
         after.settled()
@@ -177,7 +184,7 @@ class Acting:
             log.note(place)  # whether that changes anything depends on what was there
         writes = tuple(sorted((place, n) for place, n in after.writes.items() if packed[place] != n))
         changed = frozenset(self.layout.field_at[place] for place, _ in writes)
-        return log.places, Outcome(None, writes, changed, unsettled, private, self._problem(beside, returned), path)
+        return log.places, Outcome(None, writes, changed, unsettled, private, problem, path)
 
     def _run(self, after: Watched) -> tuple[Any, str]:
         if self.recorder is None:
@@ -190,6 +197,24 @@ class Acting:
         if self.recorder is None or not self.recorder.lines:  # nobody watches, or a mutant's text, which is in no file
             return ""
         return self.recorder.path(self.function.__name__, refused)
+
+    def _in_one_piece(self, packed: bytes, in_steps: Watched, log: Log) -> str:
+        """What the operation in one piece leaves otherwise than the row of its steps has just left, "" if nothing."""
+        if self.in_one is None:
+            return ""
+        in_one = Watched.over(self.layout).on(packed, log)
+        try:
+            self.in_one.function(in_one, *self.arguments)
+        except Blocked as refused:
+            return f"{self.in_one.name}: done in steps, refused in one piece: {refused.reason.value}"
+        for place in sorted({*in_steps.writes, *in_one.writes}):
+            log.note(place)
+            field = self.layout.field_at[place]
+            steps, one = in_steps.writes.get(place, packed[place]), in_one.writes.get(place, packed[place])
+            if steps != one and field not in self.in_one.extra.left_out:
+                left, due = (self.layout.values[field].values[number] for number in (steps, one))
+                return f"{self.in_one.name}: {field} is {left!r} after the steps, {due!r} in one piece"
+        return ""
 
     def _problem(self, beside: Beside, returned: Any) -> str:
         if self.is_rule and beside.steps > 1:

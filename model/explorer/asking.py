@@ -14,7 +14,7 @@ from .acting import calls_in_vain, false_statement, instances
 from .behind import fields_behind
 from .memo import Memo, Work
 from .packing import Layout
-from .watched import Log, Watched
+from .watched import Log, Untold, Watched
 
 HOLDS = "holds"
 
@@ -77,13 +77,14 @@ class Asking:
     def __init__(self, layout: Layout, kinds: Sequence[str] = ("invariant", "theorem")) -> None:
         self.layout = layout
         self.machine = Watched.over(layout)
+        for name in layout.ignored - {"generation"}:  # with no fill under way it is as if there was never a revocation
+            self.machine.fixed[name].untold = True
         self.counting = Counting(layout)
         self.questions: list[Question] = []
         self.concerned: dict[frozenset[str], list[Question]] = {}
         for kind in kinds:
             for entry, arguments in instances(layout, kind):
-                if not fields_behind(asked(entry.function)) & (layout.ignored - {"generation"}):
-                    self._enter(entry, arguments)
+                self._enter(entry, arguments)
 
     def _enter(self, entry: Entry, arguments: tuple[Any, ...]) -> None:
         work = self._work(asked(entry.function), arguments, entry.kind)
@@ -108,6 +109,8 @@ class Asking:
                 self.counting.packed = packed
             try:
                 answer = HOLDS if function(machine, *arguments) else "false"
+            except Untold:
+                answer = HOLDS  # nobody can tell
             except Exception as error:  # a state that no rule should lead to
                 answer = HOLDS if calls_in_vain(error) else f"cannot be asked: {type(error).__name__}: {error}"
             finally:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import attrs
 
+from pagelaw.spec.language import VM
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import Names, NotPresent, Page
 
@@ -16,6 +18,7 @@ from .behind import names_behind
 from .machines import Small
 from .rows import ROWS
 
+HALF = Fraction(1, 2)
 ONE = Sizes(vms=1, pages=2, vcpus=1, virtual_pages=1, frames=3, low_frames=3, slots=2, transfers=0, words=1, values=2,
             minimum=0, overhead=0)  # fmt: skip
 TWO = Sizes(vms=2, pages=2, vcpus=1, virtual_pages=1, frames=4, low_frames=4, slots=2, transfers=0, words=1, values=2,
@@ -70,6 +73,16 @@ def every(sort: type) -> Chosen:
     return lambda s: s.ids[sort]
 
 
+def first_periods(s: Machine) -> bool:
+    """No average was moved twice: else there would be no end of averages."""
+    return all(s.slow[vm].denominator <= 2 for vm in s.ids[VM])
+
+
+def some_periods(s: Machine) -> bool:
+    """None was moved more often than twice."""
+    return all(s.slow[vm].denominator <= 4 for vm in s.ids[VM])
+
+
 def numbers(*chosen: int) -> Chosen:
     """These numbers only."""
     return lambda s: chosen
@@ -108,10 +121,12 @@ MACHINES = {one.name: one for one in (
         actions=(*FILLING, "store", *PAGING_OUT, *PAGING_IN, *KEEPING), only={"halfway": zeros},
     ),
     Small(
-        name="sampling", states=3_560,
+        name="sampling", states=19896,
         about="a page is drawn, touched by two vCPUs or a device, and leaves the sample",
-        sizes=attrs.evolve(ONE, pages=1, vcpus=2, frames=1), begin=beginnings.touched, rows=ROWS,
-        actions=(*FILLING, "fill_device_entry", "sample", "end_sample"),
+        sizes=attrs.evolve(ONE, pages=1, vcpus=2, frames=1, slow_gain=HALF, fast_gain=Fraction(1)),
+        begin=beginnings.touched, rows=ROWS,
+        within=first_periods,
+        actions=(*FILLING, "fill_device_entry", "sample", "end_period", "end_sample", "review"),
     ),
     Small(
         name="marking", states=452,
@@ -170,8 +185,9 @@ MACHINES = {one.name: one for one in (
     Small(
         name="paging-devices", states=856,
         about="a page goes to the swap area and comes back with a device transfer under way",
-        sizes=attrs.evolve(ONE, pages=1, frames=2, slots=1, transfers=1), begin=beginnings.touched, rows=ROWS,
-        actions=(*INBOUND, *OUTBOUND, "flush", *PAGING_OUT, *PAGING_IN), only={"halfway": zeros},
+        sizes=attrs.evolve(ONE, pages=1, frames=2, slots=1, transfers=1, keep_slot=True),
+        begin=beginnings.touched, rows=ROWS,
+        actions=(*INBOUND, *OUTBOUND, "flush", *PAGING_OUT, *PAGING_IN, *KEEPING), only={"halfway": zeros},
     ),
     Small(
         name="balloon", states=1_386,
@@ -209,15 +225,22 @@ MACHINES = {one.name: one for one in (
     Small(
         name="moving", states=1_375,
         about="a page used for I/O moves to low memory while a vCPU and a device use it",
-        sizes=attrs.evolve(ONE, pages=1, frames=2, low_frames=1, slots=1, transfers=1, remap_after=0, keep_slot=True),
+        sizes=attrs.evolve(ONE, pages=1, frames=3, low_frames=2, slots=1, transfers=1, remap_after=0, keep_slot=True),
         begin=beginnings.clean_above, rows=ROWS,
         actions=(*VCPUS, "flush", *BOUNCE_IN, *BOUNCE_OUT, *MOVING),
     ),
     Small(
+        name="making-room", states=1_684,
+        about="a page in low memory makes room for a hot one; moves in steps and without interruption",
+        sizes=attrs.evolve(ONE, frames=4, low_frames=1, transfers=1, remap_after=0, displace=True),
+        begin=beginnings.touched_from_above, rows=ROWS,
+        actions=(*BOUNCE_OUT, "move_in_steps", "move_up", "move_to_high", *MOVING, "flush"),
+    ),
+    Small(
         name="power", states=271,
         about="two VMs are admitted, get overhead frames and pages, and go",
-        sizes=attrs.evolve(TWO, pages=1, frames=3, slots=1, overhead=1, minimum=0), begin=beginnings.nothing,
-        rows=ROWS,
+        sizes=attrs.evolve(TWO, pages=1, frames=3, slots=1, overhead=1, minimum=0, count_top=1),
+        begin=beginnings.nothing, rows=ROWS,
         actions=("power_vm_on", "take_overhead_frame", "touch_in_steps", *REAPING, "flush", "flush_devices",
                  "return_overhead_frame"),
     ),
@@ -226,6 +249,56 @@ MACHINES = {one.name: one for one in (
         about="a VM is powered off while a vCPU has translations and a device transfers for it",
         sizes=attrs.evolve(ONE, pages=1, frames=1, slots=1, transfers=1, minimum=1), begin=beginnings.touched,
         rows=ROWS, actions=("reach", "load", "flush", *INBOUND, *OUTBOUND, *REAPING),
+    ),
+    Small(
+        name="dying-sharing", states=346,
+        about="a VM is powered off while a device still reads a shared frame that its page has left",
+        sizes=attrs.evolve(ONE, minimum=1, slots=1, transfers=1), begin=beginnings.listed, rows=ROWS,
+        actions=("fill_device_entry", "start_outbound", "device_reads", "end_outbound", "share_in_steps",
+                 "break_in_steps", "power_vm_off", "reap_in_steps", "finish_power_off"),
+    ),
+    Small(
+        name="reserve", states=6_148,
+        about="the last low frame is kept for devices: pages are touched and read in without it",
+        sizes=attrs.evolve(ONE, frames=3, low_frames=2, low_reserve=1, transfers=1, remap_after=0),
+        begin=beginnings.touched_from_above, rows=ROWS,
+        actions=("touch_in_steps", "balloon_in_steps", "deflate", "page_out", *PAGING_IN, *BOUNCE_OUT, *MOVING,
+                 "flush"),
+    ),
+    Small(
+        name="page-ins", states=59,
+        about="two vCPUs wait for one page that is in the swap area",
+        sizes=attrs.evolve(ONE, pages=1, vcpus=2, frames=2, slots=1), begin=beginnings.touched, rows=ROWS,
+        actions=("write", "page_out", *PAGING_IN, "abandon"),
+    ),
+    Small(
+        name="shares", states=441,
+        about="two VMs demand pages, which are taken where the price is highest",
+        sizes=attrs.evolve(TWO, minimum=1, frames=2, shares=(1, 2)), begin=beginnings.nothing, rows=ROWS,
+        actions=("power_vm_on", "demand", "revoke_page", "review", "power_vm_off", "finish_power_off"),
+    ),
+    Small(
+        name="blocked", states=1,
+        about="in the low state a VM above its target gets no frame",
+        sizes=attrs.evolve(TWO, minimum=0, frames=3, slots=4, low_threshold=3, hard_threshold=4, soft_threshold=5,
+                           high_threshold=6),
+        begin=beginnings.on, rows=ROWS,
+        actions=("demand", "revoke_page", "review", "touch", "clear", "install_cleared", "follow_free_memory"),
+    ),
+    Small(
+        name="estimates", states=1,
+        about="samples of two pages move the averages, and so the price of idle pages",
+        sizes=attrs.evolve(ONE, slow_gain=HALF, fast_gain=Fraction(1), frames=2), begin=beginnings.touched, rows=ROWS,
+        within=first_periods,
+        actions=("fill_device_entry", "flush_devices", "flush", "sample", "end_period", "end_sample", "review",
+                 "demand"),
+    ),
+    Small(
+        name="prices", states=1,
+        about="of two VMs with one page each the one that uses it less pays more",
+        sizes=attrs.evolve(TWO, pages=1, minimum=0, frames=2, slow_gain=HALF, fast_gain=Fraction(1)),
+        begin=beginnings.on, rows=ROWS, within=some_periods,
+        actions=("sample", "end_period", "end_sample", "review", "demand"),
     ),
     Small(
         name="reclamation", states=1_031,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
+from math import prod
 from typing import Any
 
 import attrs
@@ -39,6 +40,8 @@ class Small:
     forgets: bool = False
     """Whether what is in frames and slots that nobody uses, and whose data it is, is left out: so that there are
     fewer states. Nothing that is asked of tags is asked then."""
+    within: Callable[[Machine], bool] | None = None
+    """Which states are gone on from, where there is no end of them: the steps out of these are asked about too."""
     states: int = 0
     """How many states it has, those that differ in names only counted once; 0 if that is not known."""
     only: Mapping[str, Callable[[Machine], Sequence[Any]]] = attrs.field(factory=dict)
@@ -70,6 +73,18 @@ class Small:
             ]
             for arguments in product(*domains):
                 yield function, arguments
+
+    def size(self, made: Machine) -> int:
+        """How many actions and statements there are to ask of a state, each with all its arguments."""
+        choices = [
+            [len(self._domain(made, f"{function.__name__}.{parameter}", parameter, sort))
+             for parameter, sort in zip(parameter_names(function), parameter_sorts(function), strict=True)]
+            for function in self.functions()
+        ]  # fmt: skip
+        for kind in ("invariant", "theorem", "transition"):
+            for entry in REGISTER[kind].values():
+                choices.append([len(made.ids[sort]) for sort in parameter_sorts(entry.function) if sort in made.ids])
+        return sum(map(prod, choices))
 
     def _domain(self, made: Machine, full: str, parameter: str, sort: type) -> Sequence[Any]:
         chosen = self.only.get(full) or self.only.get(parameter)

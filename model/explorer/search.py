@@ -23,10 +23,12 @@ from .asking import Asking
 from .behind import fields_behind
 from .machines import CannotBegin, Small, Step
 from .memo import Memo
-from .packing import Layout, Moved, fields_that_tell_apart
+from .packing import Layout, Moved, TooManyValues, fields_that_tell_apart
 from .symmetry import Symmetry
-from .watched import Watched
+from .watched import Log, Watched
 
+BYTES = 2000
+"""Memory that an action or a statement needs for each choice of its arguments, about, before any state is seen."""
 EVERY = 512
 """States between two looks at the memory, and two reports."""
 
@@ -61,6 +63,8 @@ class Explored:
     """How often each action was done."""
     paths: set[str] = attrs.field(factory=set)
     """The paths of rules that were taken, refusals too."""
+    beyond: int = 0
+    """States that were seen, and not gone on from as they lie beyond the bound of the machine."""
     left_out: set[str] = attrs.field(factory=set)
     """Rows that could not be tried, as a mutant's rules take other arguments than they are called with."""
     violation: Violation | None = None
@@ -111,6 +115,10 @@ def explore(small: Small, *, symmetric: bool = True, megabytes: float = 2048.0, 
         start = small.machine()
     except CannotBegin as told:
         return Explored(machine=small.name, stopped=str(told))
+    asked_of_each = small.size(start)
+    if asked_of_each * BYTES > megabytes * 1e6:
+        large = f"too large to explore: {asked_of_each:,} actions and statements, with all their arguments"
+        return Explored(machine=small.name, stopped=f"{large}, need about {asked_of_each * BYTES / 1e6:,.0f} MB")
     if small.forgets:
         for mpn in start.ids[MPN]:
             start.contents[mpn] = start.zero
@@ -148,6 +156,9 @@ class Search:
             in enumerate(zip(self.memos, self.steps, strict=True))
         ]  # fmt: skip
         self.asking = Asking(self.layout, kinds)
+        self.is_within: Callable[[bytes], bool] = (
+            Memo(self._within) if small.within is not None else lambda packed: True
+        )
         self.found = Explored(machine=small.name)
         self.number: dict[bytes, int] = {}
         self.states: list[bytes] = []
@@ -157,6 +168,10 @@ class Search:
         """The identifiers among the arguments that could be others."""
         number_of = self.layout.number_of
         return tuple(number_of[one] for one in arguments if isinstance(one, Identifier) and one in number_of)
+
+    def _within(self, packed: bytes) -> tuple[list[int], bool]:
+        log, within = Log(), self.small.within
+        return log.places, within is None or within(Watched.over(self.layout).on(packed, log))
 
     def name(self, packed: bytes) -> bytes:
         """The state that stands for this one."""
@@ -174,6 +189,8 @@ class Search:
             self._search(began, megabytes, seconds, progress)
         except KeyboardInterrupt:
             found.stopped = "interrupted"
+        except TooManyValues as told:
+            found.stopped = f"too large to explore: {told}"
         found.states = len(self.states)
         found.seconds = perf_counter() - began
         found.megabytes = memory()
@@ -204,7 +221,10 @@ class Search:
                 if found.seconds > seconds:
                     found.stopped = f"the {seconds:g} seconds are over"
                     return
-            self._expand(at)
+            if self.is_within(states[at]):
+                self._expand(at)
+            else:
+                found.beyond += 1
             at += 1
             found.frontier = len(states) - at
         found.levels.append(len(states) - sum(found.levels))
@@ -255,6 +275,8 @@ class Search:
             told = self.views.difference(private, self.views(after), outcome)
             if told:
                 return f"refinement: {told}"
+        if self.acting[action].once and self.memos[action](after).refused is None:
+            return f"again: {call_text(*self.steps[action])} is enabled again once it is done"
         if self.acting[action].is_rule and outcome.changed:
             return self.between.false(packed, written(packed, outcome.unsettled), outcome.changed)
         return ""

@@ -61,17 +61,25 @@ class Column(Map[Any, Any]):
         self.writes[self.at[key]] = self.numbers.number(value)
 
 
+class Untold(Exception):
+    """Something is read that a machine that forgets does not keep."""
+
+
 class Fixed(Map[Any, Any]):
     """A field that is left out of the packed state. It may change for a while, within one action."""
 
-    __slots__ = ("held", "now")
+    __slots__ = ("held", "now", "untold")
 
     def __init__(self, held: Map[Any, Any]) -> None:
         super().__init__(held.otherwise)
         self.held = held
+        self.untold = False
+        """Whether it may change and nobody keeps how: then it must not be read."""
         self.now: dict[Any, Any] = {}
 
     def __getitem__(self, key: Any) -> Any:
+        if self.untold:
+            raise Untold
         return self.now[key] if key in self.now else self.held[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -157,7 +165,7 @@ class Watched(Machine):
         for column in twin.columns.values():
             column.writes = writes
         for name, field in self.fixed.items():
-            twin.fixed[name].now = dict(field.now)
+            twin.fixed[name].now, twin.fixed[name].untold = dict(field.now), field.untold
         twin.__dict__.update({k: v for k, v in self.__dict__.items() if k == "observer"})
         return twin
 
