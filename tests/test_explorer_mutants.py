@@ -1,17 +1,122 @@
 """Every known fault is shown by a machine: a shortest run from where it begins, which can be done again."""
 
+from collections.abc import Iterator
+from itertools import product
+
 import pytest
 
+from pagelaw.model.explorer.acting import calls_in_vain
 from pagelaw.model.explorer.gallery import MACHINES
 from pagelaw.model.explorer.search import explore
-from pagelaw.model.reference.beside import failures
+from pagelaw.model.reference.beside import asked, parameter_sorts
 from pagelaw.proofs import mutants
+from pagelaw.spec.language import REGISTER
+from pagelaw.spec.machine import Machine
 
 SHOWN: dict[str, tuple[str, int, str]] = {
     # machine, steps, property
+    "SH-1": ("sharing-devices", 7, "no_transfer_after_pin_check"),
+    "SH-2": ("sharing", 3, "every_wait_ends"),
+    "SH-3": ("domains", 4, "table_lists_shared_frames"),
+    "SH-4": ("sharing-devices", 20, "frame_read_by_device_is_its_pages"),
+    "SH-5": ("marking", 7, "shared_frame_is_listed"),
+    "SH-6": ("marking", 3, "shadow_agrees_with_pmap"),
+    "SH-7": ("dying", 2, "count_is_number_of_users"),
+    "LK-2": ("domains", 2, "share_is_tried_with_the_listed_frame"),
+    "ORD-1": ("sharing", 4, "tlb_agrees_with_pmap"),
+    "ORD-2": ("collisions", 13, "what_was_done_still_holds"),
+    "ORD-3": ("domains", 2, "count_is_number_of_users"),
+    "ORD-4": ("marking-devices", 4, "device_entry_agrees_with_pmap"),
+    "ORD-5": ("marking-devices", 7, "frame_written_by_device_is_its_pages"),
+    "ORD-6": ("marking-devices", 5, "shared_frame_is_listed"),
+    "ORD-7": ("moving", 7, "every_wait_ends"),
+    "ORD-8": ("sharing", 16, "what_was_done_still_holds"),
+    "ORD-9": ("sharing", 10, "tlb_agrees_with_pmap"),
+    "SYN-22": ("marking-devices", 4, "a_page_is_marked_for_its_match"),
+    "SYN-28": ("sharing", 8, "every_scan_ends"),
+    "TL-1": ("marking", 5, "tlb_agrees_with_pmap"),
+    "TL-2": ("pins", 3, "device_entry_agrees_with_pmap"),
+    "TL-3": ("clean", 4, "shadow_agrees_with_pmap"),
+    "TL-4": ("clean", 6, "tlb_agrees_with_pmap"),
+    "TL-5": ("moving", 4, "cached_dirty_bit_is_known"),
+    "PO-9": ("sampling", 3, "sampled_page_has_no_device_entry"),
+    "ORD-10": ("clean", 3, "current_fill_is_right"),
+    "ORD-11": ("dying", 4, "tlb_agrees_with_pmap"),
+    "ORD-12": ("fills", 3, "shadow_agrees_with_pmap"),
+    "ORD-13": ("clean", 4, "clean_page_equals_its_slot"),
+    "SYN-13": ("clean", 4, "cached_dirty_bit_is_known"),
+    "SYN-14": ("sampling", 1, "a_sampled_page_is_revoked"),
+    "SYN-24": ("sampling", 2, "touches_are_counted"),
+    "ORD-25": ("dying", 2, "every_flush_can_be_done"),
+    "SW-1": ("page-ins", 2, "page_in_fits_its_frame"),
+    "SW-2": ("paging-devices", 11, "slot_count_is_number_of_users"),
+    "SW-3": ("balloon-paging", 19, "refinement"),
+    "SW-4": ("paging-devices", 11, "what_was_done_still_holds"),
+    "SW-5": ("common", 4, "slot_count_is_number_of_users"),
+    "SW-6": ("page-ins", 3, "page_in_fits_its_frame"),
+    "SW-7": ("dying", 7, "no_transfer_after_pin_check"),
+    "ORD-14": ("paging-devices", 12, "refinement"),
+    "ORD-15": ("paging-devices", 4, "device_entry_agrees_with_pmap"),
+    "ORD-16": ("paging-devices", 11, "every_wait_ends"),
+    "ORD-31": ("page-ins", 6, "stage_fits_backing"),
+    "SYN-15": ("common", 7, "slot_count_is_number_of_users"),
+    "SYN-16": ("paging", 16, "nobody_is_pushed_below_its_minimum"),
+    "SYN-8": ("paging", 1, "paged_only_after_an_attempt_to_share"),
+    "SYN-27": ("paging", 5, "slot_may_hold_anything_while_it_is_written"),
+    "BA-1": ("blocks", 6, "count_is_number_of_users"),
+    "BA-2": ("balloon", 3, "refinement"),
+    "BA-3": ("dying", 5, "device_entry_agrees_with_pmap"),
+    "BA-4": ("balloon", 7, "driver_is_ready_only_with_an_empty_balloon"),
+    "BA-5": ("balloon-paging", 1, "again"),
+    "BA-6": ("balloon", 6, "balloon_size_is_counted"),
+    "ORD-17": ("balloon", 3, "refinement"),
+    "SYN-17": ("balloon-paging", 17, "clean_page_equals_its_slot"),
+    "SYN-23": ("balloon", 7, "balloon_grows_only_if_asked"),
+    "SYN-31": ("blocks", 6, "vacated_frames_are_freed_with_their_block"),
+    "SYN-32": ("blocks", 5, "balloon_frees_whole_blocks"),
+    "SYN-25": ("balloon", 6, "again"),
+    "SYN-26": ("balloon", 6, "a_pop_stops_the_driver_until_the_reset"),
+    "RM-1": ("moving", 5, "device_entry_agrees_with_pmap"),
+    "RM-2": ("moving", 9, "clean_page_equals_its_slot"),
+    "RM-3": ("moving", 2, "bounce_buffer_is_in_use"),
+    "RM-4": ("moving", 2, "count_is_number_of_users"),
+    "RM-5": ("pins", 3, "pins_are_transfers"),
+    "ORD-18": ("moving", 5, "no_transfer_after_pin_check"),
+    "ORD-19": ("marking-devices", 4, "device_entry_agrees_with_pmap"),
+    "ORD-20": ("sharing-devices", 13, "frame_written_by_device_is_its_pages"),
+    "SYN-18": ("paging-devices", 15, "clean_page_equals_its_slot"),
+    "SYN-19": ("bounce", 2, "bounce_buffers_are_low_frames"),
+    "SYN-9": ("making-room", 4, "move"),
+    "LK-1": ("first-touch", 2, "what_was_done_still_holds"),
+    "PO-7": ("paging-devices", 12, "pages_of_a_vm_are_counted"),
+    "PO-8": ("dying", 1, "targets_add_up"),
+    "ORD-21": ("first-touch", 3, "every_wait_ends"),
+    "ORD-22": ("dying", 4, "tlb_agrees_with_pmap"),
+    "ORD-23": ("dying-sharing", 7, "transfer_is_for_a_vm_that_is_on"),
+    "SYN-11": ("power", 2, "reservations_add_up"),
+    "SYN-20": ("sharing", 13, "count_is_number_of_users"),
+    "SYN-21": ("domains", 0, "free_frames_counted"),
+    "ORD-24": ("marking-devices", 2, "every_operation_can_be_ended"),
+    "PO-1": ("power", 3, "overhead_is_counted"),
+    "PO-3": ("reclamation", 3, "scarcity_can_be_followed"),
+    "PO-6": ("reclamation", 6, "state_goes_up_past_its_upper_mark"),
+    "SYN-12": ("reclamation", 6, "state_goes_up_past_its_upper_mark"),
+    "SYN-40": ("reclamation", 7, "policy_does_not_stop_half_way"),
+    "SYN-10": ("reserve", 2, "last_low_frames_are_for_devices"),
+    "PO-2": ("shares", 5, "a_page_is_taken_where_the_price_is_highest"),
+    "PO-4": ("shares", 3, "targets_add_up"),
+    "PO-5": ("shares", 4, "the_highest_price_above_the_minimum_can_be_taken_from"),
+    "PO-10": ("shares", 4, "each_page_taken_leaves_one_less_to_take"),
+    "SYN-1": ("prices", 11, "idle_pages_and_few_shares_make_a_price_high"),
+    "SYN-3": ("shares", 3, "idle_pages_and_few_shares_make_a_price_high"),
+    "SYN-4": ("shares", 4, "targets_are_within_bounds"),
+    "SYN-5": ("sampling", 1, "the_estimate_is_the_greatest_average"),
+    "SYN-6": ("estimates", 5, "estimates_are_fractions"),
+    "SYN-41": ("blocked", 5, "a_page_gets_any_frame_not_kept_for_devices"),
 }
-NOT_SHOWN: dict[str, str] = {
-    # why
+NOT_SHOWN = {
+    "SYN-2": "it is a parameter that is wrong: no machine is set up with a tax rate of 1",
+    "SYN-7": "a VM of three pages, one in the balloon and one on its way out in steps: no machine here has as many",
 }
 QUICK = ("SH-3", "LK-1", "PO-6", "RM-5")
 
@@ -30,7 +135,7 @@ def test_a_fault_is_shown(identifier: str) -> None:
 @pytest.mark.deep
 @pytest.mark.parametrize("identifier", SHOWN)
 def test_the_run_can_be_done_again(identifier: str) -> None:
-    """On a plain machine each step is done, none but the last leaves anything false, and a false invariant is so."""
+    """On a plain machine each step is done, only the last leaves anything false, and then the statement is false."""
     machine, _, broken = SHOWN[identifier]
     with mutants.apply(identifier):
         small = MACHINES[machine]
@@ -39,12 +144,35 @@ def test_the_run_can_be_done_again(identifier: str) -> None:
         plain = small.machine()
         for action, arguments in found.run[:-1]:
             action(plain, *arguments)
-            assert not [entry.name for entry, _ in failures(plain, "invariant", "theorem")]
-        if found.told.startswith(("failure", "refinement")):
-            return
+            assert not list(false_now(plain))
+        before = plain.copy()
         for action, arguments in found.run[-1:]:
             action(plain, *arguments)
-        assert broken in {entry.name for entry, _ in failures(plain, "invariant", "theorem")} or broken in TRANSITIONS
+        if broken in REGISTER["transition"]:
+            assert broken in set(false_since(before, plain))
+        elif broken in REGISTER["invariant"] or broken in REGISTER["theorem"]:
+            assert broken in set(false_now(plain))
+
+
+def false_now(machine: Machine) -> Iterator[str]:
+    """The invariants and theorems that do not hold, those aside that ask for a rule which takes other arguments now."""
+    for entry in (*REGISTER["invariant"].values(), *REGISTER["theorem"].values()):
+        for arguments in product(*(machine.ids[sort] for sort in parameter_sorts(entry.function))):
+            try:
+                holds = asked(entry.function)(machine, *arguments)
+            except TypeError as error:
+                holds = calls_in_vain(error)
+            if not holds:
+                yield entry.name
+
+
+def false_since(before: Machine, after: Machine) -> Iterator[str]:
+    """The statements about steps that do not hold of a step."""
+    for entry in REGISTER["transition"].values():
+        sorts = parameter_sorts(entry.function)[1:]
+        for arguments in product(*(before.ids[sort] for sort in sorts)):
+            if not asked(entry.function)(before, after, *arguments):
+                yield entry.name
 
 
 def test_every_fault_is_shown_or_it_is_said_why_not() -> None:

@@ -121,7 +121,7 @@ MACHINES = {one.name: one for one in (
         actions=(*FILLING, "store", *PAGING_OUT, *PAGING_IN, *KEEPING), only={"halfway": zeros},
     ),
     Small(
-        name="sampling", states=19896,
+        name="sampling", states=19_896,
         about="a page is drawn, touched by two vCPUs or a device, and leaves the sample",
         sizes=attrs.evolve(ONE, pages=1, vcpus=2, frames=1, slow_gain=HALF, fast_gain=Fraction(1)),
         begin=beginnings.touched, rows=ROWS,
@@ -183,7 +183,7 @@ MACHINES = {one.name: one for one in (
         actions=(*VCPUS, *PAGING_OUT, *PAGING_IN), only={"halfway": zeros},
     ),
     Small(
-        name="paging-devices", states=856,
+        name="paging-devices", states=2_714,
         about="a page goes to the swap area and comes back with a device transfer under way",
         sizes=attrs.evolve(ONE, pages=1, frames=2, slots=1, transfers=1, keep_slot=True),
         begin=beginnings.touched, rows=ROWS,
@@ -223,7 +223,7 @@ MACHINES = {one.name: one for one in (
         actions=(*INBOUND, *OUTBOUND, "flush", "flush_devices", *OFFERING, "touch_in_steps"),
     ),
     Small(
-        name="moving", states=1_375,
+        name="moving", states=7_071,
         about="a page used for I/O moves to low memory while a vCPU and a device use it",
         sizes=attrs.evolve(ONE, pages=1, frames=3, low_frames=2, slots=1, transfers=1, remap_after=0, keep_slot=True),
         begin=beginnings.clean_above, rows=ROWS,
@@ -266,19 +266,19 @@ MACHINES = {one.name: one for one in (
                  "flush"),
     ),
     Small(
-        name="page-ins", states=59,
+        name="page-ins", states=120,
         about="two vCPUs wait for one page that is in the swap area",
         sizes=attrs.evolve(ONE, pages=1, vcpus=2, frames=2, slots=1), begin=beginnings.touched, rows=ROWS,
         actions=("write", "page_out", *PAGING_IN, "abandon"),
     ),
     Small(
-        name="shares", states=441,
+        name="shares", states=225,
         about="two VMs demand pages, which are taken where the price is highest",
         sizes=attrs.evolve(TWO, minimum=1, frames=2, shares=(1, 2)), begin=beginnings.nothing, rows=ROWS,
         actions=("power_vm_on", "demand", "revoke_page", "review", "power_vm_off", "finish_power_off"),
     ),
     Small(
-        name="blocked", states=1,
+        name="blocked", states=8_094,
         about="in the low state a VM above its target gets no frame",
         sizes=attrs.evolve(TWO, minimum=0, frames=3, slots=4, low_threshold=3, hard_threshold=4, soft_threshold=5,
                            high_threshold=6),
@@ -286,7 +286,7 @@ MACHINES = {one.name: one for one in (
         actions=("demand", "revoke_page", "review", "touch", "clear", "install_cleared", "follow_free_memory"),
     ),
     Small(
-        name="estimates", states=1,
+        name="estimates", states=20_784,
         about="samples of two pages move the averages, and so the price of idle pages",
         sizes=attrs.evolve(ONE, slow_gain=HALF, fast_gain=Fraction(1), frames=2), begin=beginnings.touched, rows=ROWS,
         within=first_periods,
@@ -294,7 +294,7 @@ MACHINES = {one.name: one for one in (
                  "demand"),
     ),
     Small(
-        name="prices", states=1,
+        name="prices", states=1_785,
         about="of two VMs with one page each the one that uses it less pays more",
         sizes=attrs.evolve(TWO, pages=1, minimum=0, frames=2, slow_gain=HALF, fast_gain=Fraction(1)),
         begin=beginnings.on, rows=ROWS, within=some_periods,
