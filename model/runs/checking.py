@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pagelaw.spec.language import REGISTER, Blocked, enabled
+from pagelaw.spec.language import REGISTER, Blocked
 from pagelaw.spec.machine import Machine
 
 from ..reference.beside import Beside, Violation, call_text, check_operations
 from ..reference.choosing import Rule
 from .statements import ASKED, ERRORS, KINDS, OF_STATES, Question, questions
-from .watching import Cell, Looking, Trial, Watched
+from .watching import Cell, Looking, Watched
 
 
 class Disagreement(Exception):
@@ -61,12 +61,30 @@ class Checking:
         if not watched.before and not self.beside.seen:
             told = f"{call_text(rule, arguments)} is not refused, and does nothing"
             raise Violation(told, "effect", "a step that is not refused does something")
-        if rule in self._settling and enabled(rule, Trial(self.machine), *arguments):
-            told = f"{call_text(rule, arguments)} is done, and could be done again"
-            raise Violation(told, "once", "once done it is not enabled again")
+        if rule in self._settling:
+            self._again(rule, arguments)
         self.steps += 1
         self.ask()
         return returned
+
+    def _again(self, rule: Rule, arguments: tuple[Any, ...]) -> None:
+        """Ask for the step again: it must be refused, and so the machine stays as it is."""
+        self.watched.before.clear()
+        observer, self.machine.observer = self.machine.observer, None
+        try:
+            rule(self.machine, *arguments)
+        except Blocked:
+            if self.watched.is_written():
+                told = f"{call_text(rule, arguments)} refuses to be done again, and yet did something"
+                raise Violation(told, "refusal", "a refusal changes nothing") from None
+        except ERRORS as error:
+            told = f"{call_text(rule, arguments)} cannot be asked again: {type(error).__name__}: {error}"
+            raise Violation(told, "defined", "no field is read that is not there") from error
+        else:
+            told = f"{call_text(rule, arguments)} is done, and could be done again"
+            raise Violation(told, "once", "once done it is not enabled again")
+        finally:
+            self.machine.observer = observer
 
     def prepare(self) -> None:
         """Called before each step."""
@@ -82,8 +100,8 @@ class Checking:
         """Raise a Violation if something does not hold after a step."""
         raise NotImplementedError
 
-    def control(self) -> None:
-        """Ask everything about the state, with nothing remembered, and the theorems; and check the operations.
+    def control(self, operations: bool = True) -> None:
+        """Ask everything about the state, with nothing remembered, and the theorems; and the operations if wanted.
 
         A theorem follows from the invariants: it is asked here only.
         """
@@ -95,7 +113,8 @@ class Checking:
                 if question.kind in KINDS:
                     raise Disagreement(f"not noticed when it was due: {found}")
                 raise found
-        self.operations()
+        if operations:
+            self.operations()
 
     def operations(self) -> None:
         """Run every operation of this state in one piece and in steps."""
@@ -155,7 +174,7 @@ class Holds:
         self.cells = cells
 
 
-REMEMBERED = 20_000
+REMEMBERED = 1_000
 """How many ways to hold are remembered of a question; then it is run if it is in none of them."""
 
 

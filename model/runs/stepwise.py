@@ -29,6 +29,7 @@ from .checking import Checking, Full
 from .failure import Failure
 from .machines import MACHINES
 from .moods import MOODS, Mood, Moody
+from .statements import REFINEMENT
 
 T = TypeVar("T")
 
@@ -91,27 +92,37 @@ class Tally:
     """The last violation: while Hypothesis shrinks, each is a simpler one."""
 
 
+def only(machine: Machine, failure: Failure) -> Checking:
+    """A check that asks for nothing but what a failure violates."""
+    return Full(machine, (failure.kind,), None if failure.kind == REFINEMENT else failure.name)
+
+
 def state_machine(
     machines: Sequence[Sizes] = MACHINES,
     moods: Sequence[Mood] = MOODS,
     check: Callable[[Machine], Checking] = Full,
+    check_for: Callable[[Machine, Failure], Checking] = only,
     tally: Tally | None = None,
     mutant: str | None = None,
 ) -> type[RuleBasedStateMachine]:
     """A Hypothesis state machine that does steps of the reference on one of these machines, in one of these moods.
 
     check: does the steps and checks them; by default in full, with private memory beside the machine. Whoever
-    tests something else beside the reference gives a subclass.
+    tests something else beside the reference gives a subclass. check_for: the same for one failure only.
     """
     noted = Tally() if tally is None else tally
-    checks: dict[Sizes, Checking] = {}
+    checks: dict[tuple[Sizes, str], Checking] = {}
 
     def check_of(sizes: Sizes) -> Checking:
-        if sizes in checks:
-            checks[sizes].restart()
-        else:
-            checks[sizes] = check(machine(sizes))
-        return checks[sizes]
+        failed = noted.failure
+        key = sizes, failed.broken if failed else ""
+        if key in checks:
+            checks[key].restart()
+        elif failed is None:
+            checks[key] = check(machine(sizes))
+        else:  # from now on Hypothesis shrinks: only what was violated need be asked, and that is faster
+            checks[key] = check_for(machine(sizes), failed)
+        return checks[key]
 
     class Runs(RuleBasedStateMachine):
         """Steps of the reference model, each checked."""
@@ -152,6 +163,9 @@ def state_machine(
         def teardown(self) -> None:
             """The theorems, and the operations in one piece, are asked of the state that the run leaves."""
             if not hasattr(self, "steps") or self.failed:
+                return
+            failed = noted.failure
+            if failed is not None and failed.kind not in ("theorem", "operation"):
                 return
             try:
                 self.check.control()

@@ -171,6 +171,11 @@ class Watched:
                 total.value = single(total.value + by)
                 self.changed.append(total)
 
+    def is_written(self) -> bool:
+        """Whether something was written since the last step was over."""
+        held = self.state.__dict__
+        return bool(self.before) or any(held[name] != cell.value for name, cell in self.values.items())
+
     def restart(self) -> None:
         """Put the state back to what it was when the watch began."""
         entries, values = self._start
