@@ -28,7 +28,7 @@ EXPLORING, STEPWISE, BATCHED = 60.0, 60.0, 20.0
 """Seconds of processor time for one mutant."""
 MEGABYTES = 1024.0
 AT_A_TIME = 20
-"""A process ends after so many cells: the terms it has built stay in its memory."""
+"""A process ends after about so many cells: the terms it has built stay in its memory."""
 
 
 @attrs.frozen
@@ -148,19 +148,20 @@ def kill_all(identifiers: Sequence[str], columns: Sequence[str], jobs: int, fold
 
 
 def worked_out(cells: Sequence[tuple[str, str]], jobs: int) -> Iterator[Kill]:
-    """The cells as they are done."""
-    if not cells:
-        return
-    pool = ProcessPoolExecutor(min(jobs, len(cells)), get_context("spawn"), begin, max_tasks_per_child=AT_A_TIME)
-    try:
-        for future in as_completed([pool.submit(work, *cell) for cell in cells]):
-            yield future.result()
-        pool.shutdown()
-    finally:
-        processes = list((getattr(pool, "_processes", None) or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
+    """The cells as they are done. A pool does so many and ends; a new one goes on."""
+    at_a_time = AT_A_TIME * jobs
+    for first in range(0, len(cells), at_a_time):
+        some = cells[first : first + at_a_time]
+        pool = ProcessPoolExecutor(min(jobs, len(some)), get_context("spawn"), begin)
+        try:
+            for future in as_completed([pool.submit(work, *cell) for cell in some]):
+                yield future.result()
+            pool.shutdown()
+        finally:
+            processes = list((getattr(pool, "_processes", None) or {}).values())
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
 
 
 def begin() -> None:

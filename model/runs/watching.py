@@ -9,6 +9,7 @@ that is read.
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from pagelaw.spec.language import Contents, Identifier, Map, Measure, State, Sum, leaves
@@ -22,10 +23,8 @@ _one_of_each: dict[Any, Any] = {}
 
 def single(value: Any) -> Any:
     """The one object that stands for all values equal to this one, so that `is` compares them."""
-    if isinstance(value, Sum):
-        return _one_of_each.setdefault(value, value)
-    if type(value) is int and value not in SMALL:
-        return _one_of_each.setdefault(value, value)
+    if isinstance(value, Sum | Fraction) or (type(value) is int and value not in SMALL):
+        return _one_of_each.setdefault((type(value), value), value)
     assert isinstance(value, Identifier | Contents | bool | int), f"{value!r} may be equal to another object"
     return value
 

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from importlib.resources import files
-from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -76,19 +75,21 @@ def _judged(
         for identifier in identifiers:
             yield judge.judge(identifier, others)
         return
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (rests, others), max_tasks_per_child=AT_A_TIME)
-    together = [list(some) for _, some in groupby(identifiers, lambda one: one.partition("/")[0])]
-    try:
-        for future in as_completed([pool.submit(_work, some) for some in together]):
-            yield from future.result()
-        pool.shutdown()
-    except BrokenProcessPool:
-        raise WorkerLost("a process ended before its work was done (no memory?); what was judged is kept") from None
-    finally:
-        processes = list((getattr(pool, "_processes", None) or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
+    at_a_time = AT_A_TIME * jobs
+    for first in range(0, len(identifiers), at_a_time):  # a pool does so many and ends; a new one goes on
+        some = identifiers[first : first + at_a_time]
+        pool = ProcessPoolExecutor(min(jobs, len(some)), get_context("spawn"), _start, (rests, others))
+        try:
+            for future in as_completed([pool.submit(_work, identifier) for identifier in some]):
+                yield future.result()
+            pool.shutdown()
+        except BrokenProcessPool:
+            raise WorkerLost("a process ended before its work was done (no memory?); what was judged is kept") from None
+        finally:
+            processes = list((getattr(pool, "_processes", None) or {}).values())
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
 
 
 _judge: Judge | None = None
