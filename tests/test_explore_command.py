@@ -68,8 +68,9 @@ def test_without_a_machine_those_that_come_to_the_fault_are_tried_first(capsys: 
 
 def test_machines_are_tried_small_ones_first() -> None:
     tried = machines_for(["remapping.move_to_low"])
-    assert [one.name for one in tried[:2]] == ["moving", "reserve"]
-    assert [one.states for one in tried[2:]] == sorted(one.states for one in tried[2:])
+    coming = [one for one in tried if "move_to_low" in one.actions or "move_in_steps" in one.actions]
+    assert tried[: len(coming)] == sorted(coming, key=lambda small: small.states)
+    assert tried[len(coming) :] == sorted(tried[len(coming) :], key=lambda small: small.states)
     assert {one.name for one in tried} == set(MACHINES)
 
 
@@ -159,12 +160,12 @@ def test_an_interrupt_tells_what_was_seen() -> None:
         assert process.stderr is not None
         assert " states, depth " in process.stderr.readline(), "progress is told"
         os.killpg(process.pid, signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "STOPPED: interrupted" in out
     (figures,) = json.loads(Path("seen.json").read_text())["explored"]
     assert figures["stopped"] == "interrupted"
-    assert figures["states"] > sum(figures["levels"]) > 0, "the last depth was begun"
+    assert figures["states"] >= sum(figures["levels"]) > 0, "of the last depth, not all may be seen"
 
 
 def test_two_runs_say_the_same_byte_for_byte() -> None:
