@@ -165,7 +165,7 @@ def test_an_interrupt_tells_what_was_seen() -> None:
     assert "STOPPED: interrupted" in out
     (figures,) = json.loads(Path("seen.json").read_text())["explored"]
     assert figures["stopped"] == "interrupted"
-    assert figures["states"] >= sum(figures["levels"]) > 0, "of the last depth, not all may be seen"
+    assert figures["states"] >= sum(figures["levels"]), "of the last depth, not all may be seen"
 
 
 def test_two_runs_say_the_same_byte_for_byte() -> None:
