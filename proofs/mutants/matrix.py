@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from importlib.resources import files
+from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -75,13 +76,14 @@ def _judged(
         for identifier in identifiers:
             yield judge.judge(identifier, others)
         return
+    together = [list(some) for _, some in groupby(identifiers, lambda one: one.partition("/")[0])]
     at_a_time = AT_A_TIME * jobs
-    for first in range(0, len(identifiers), at_a_time):  # a pool does so many and ends; a new one goes on
-        some = identifiers[first : first + at_a_time]
+    for first in range(0, len(together), at_a_time):  # a pool does so many and ends; a new one goes on
+        some = together[first : first + at_a_time]
         pool = ProcessPoolExecutor(min(jobs, len(some)), get_context("spawn"), _start, (rests, others))
         try:
-            for future in as_completed([pool.submit(_work, identifier) for identifier in some]):
-                yield future.result()
+            for future in as_completed([pool.submit(_work, of_one) for of_one in some]):
+                yield from future.result()
             pool.shutdown()
         except BrokenProcessPool:
             raise WorkerLost("a process ended before its work was done (no memory?); what was judged is kept") from None
