@@ -27,6 +27,7 @@ from .packing import Layout, Moved, TooManyValues, fields_that_tell_apart
 from .symmetry import Symmetry
 from .watched import Log, Watched
 
+INTERRUPTED = "interrupted"
 BYTES = 2000
 """Memory that an action or a statement needs for each choice of its arguments, about, before any state is seen."""
 EVERY = 512
@@ -125,12 +126,15 @@ def explore(small: Small, *, symmetric: bool = True, megabytes: float = 2048.0, 
         for slot in start.ids[Slot]:
             start.slot_contents[slot] = start.zero
     fields = fields_that_tell_apart(start) - ({"tag"} if small.forgets else set())
-    while True:
-        search = Search(small, start, fields, symmetric, watch_paths, kinds)
-        try:
-            return search.run(began, megabytes, seconds, progress)
-        except Moved as moved:
-            fields.add(moved.field)
+    try:
+        while True:
+            search = Search(small, start, fields, symmetric, watch_paths, kinds)
+            try:
+                return search.run(began, megabytes, seconds, progress)
+            except Moved as moved:
+                fields.add(moved.field)
+    except KeyboardInterrupt:  # while a search was set up
+        return Explored(machine=small.name, stopped=INTERRUPTED)
 
 
 class Search:
@@ -188,7 +192,7 @@ class Search:
         try:
             self._search(began, megabytes, seconds, progress)
         except KeyboardInterrupt:
-            found.stopped = "interrupted"
+            found.stopped = INTERRUPTED
         except TooManyValues as told:
             found.stopped = f"too large to explore: {told}"
         found.states = len(self.states)
@@ -210,7 +214,7 @@ class Search:
                 found.levels.append(level_end - sum(found.levels))
                 found.depth += 1
                 level_end = len(states)
-            if at % EVERY == 0:
+            if at % EVERY == 0 or perf_counter() - began > seconds:
                 found.states, found.frontier = len(states), len(states) - at
                 found.seconds, found.megabytes = perf_counter() - began, memory()
                 if progress is not None:
