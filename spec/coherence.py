@@ -146,8 +146,8 @@ def current_fill_is_right(s: Machine, cpu: VCPU) -> bool:
     match s.fill[cpu]:
         case Filling(virtual, page, mpn, writable, generation):
             outdated = s.generation[page] > generation
-            owned = page.vm == cpu.vm and virtual.vm == cpu.vm
-            return owned and (outdated or (s.generation[page] == generation and may_cache(s, page, mpn, writable)))
+            current = s.generation[page] == generation and may_cache(s, page, mpn, writable)
+            return virtual.vm == cpu.vm and (outdated or current)
     return True
 
 

@@ -256,11 +256,9 @@ def frame_written_by_device_is_its_pages(s: Machine, transfer: Transfer) -> bool
 
 @invariant("ESX-7-02", "ESX-7-05")
 def frame_read_by_device_is_its_pages(s: Machine, transfer: Transfer) -> bool:
-    """The frame that a transfer takes data from is its page's own, or shared and as it was at the start."""
+    """The frame that a device reads is its page's own, or shared and as it was at the start."""
     match s.transfer[transfer]:
         case Outbound(page, mpn, snapshot):
-            return s.frame[mpn] == Private(page) or is_shared_and_holds(s, mpn, snapshot)
-        case BounceOut(page, mpn, _, snapshot):
             return s.frame[mpn] == Private(page) or is_shared_and_holds(s, mpn, snapshot)
     return True
 

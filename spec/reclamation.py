@@ -117,6 +117,12 @@ def thresholds_make_sense(s: Machine) -> bool:
     return 0 <= s.low_threshold < s.hard_threshold < s.soft_threshold < s.high_threshold and s.margin >= 0
 
 
+@theorem("ESX-6.3-05", "ESX-6.3-12")
+def a_deeper_state_has_a_lower_threshold(s: Machine, one: Reclamation, other: Reclamation) -> bool:
+    """One state is below another exactly if its threshold is."""
+    return (depth(one) > depth(other)) == (threshold_of(s, one) < threshold_of(s, other))
+
+
 @theorem("ESX-6.3-12", "R-39")
 def scarcity_can_be_followed(s: Machine) -> bool:
     """With fewer frames free than a lower state's threshold, the state can go down, at once as far as it must."""
@@ -136,6 +142,15 @@ def plenty_can_be_followed(s: Machine) -> bool:
         case Low():
             return free < s.hard_threshold or enabled(follow_free_memory, s)
     return True
+
+
+@theorem("ESX-6.3-11", "R-38")
+def policy_wants_what_is_missing(s: Machine) -> bool:
+    """Policy wants no more frames than take free memory, as it saw it, to the last mark, and none if it is past it."""
+    mark = s.high_threshold + s.margin
+    if s.free_seen >= mark:
+        return frames_wanted(s) == 0
+    return s.free_seen + frames_wanted(s) == mark
 
 
 @theorem("ESX-6.3-11", "R-38")

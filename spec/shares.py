@@ -20,6 +20,7 @@ from .language import (
     choice,
     enabled,
     invariant,
+    leaves,
     measure,
     pick,
     ratio,
@@ -205,6 +206,13 @@ def who_loses_a_page_has_a_lower_price(before: Machine, after: Machine, vm: VM) 
 
 
 # What follows.
+
+
+@theorem("ESX-5.3-11", "ESX-5.3-12")
+def a_review_takes_the_estimate_anew(s: Machine, vm: VM) -> bool:
+    """After a review the estimate is what the VM's averages give."""
+    renewed = leaves(review, s, vm, so_that=lambda after: after.estimate[vm] == greatest_average(s, vm))
+    return renewed or not enabled(review, s, vm)
 
 
 @theorem("ESX-5.1-04", "ESX-6.1-01")

@@ -409,6 +409,13 @@ def share_is_tried_with_the_listed_frame(before: Machine, after: Machine, page: 
 # What follows.
 
 
+@theorem("ESX-4.2-03", "ESX-4.2-12")
+def what_a_scan_can_find_matches(s: Machine, page: Page, other: Page) -> bool:
+    """A page of which it is said that nothing matches it finds no shared frame, and no other page by its hint."""
+    finds = enabled(scan_finds_shared_frame, s, page) or enabled(scan_finds_hint, s, page, other)
+    return not (finds and nothing_matches(s, page))
+
+
 @theorem("ESX-4.2-12", "ESX-4.2-14", "R-15")
 def a_page_is_marked_for_its_match(s: Machine, page: Page, other: Page) -> bool:
     """A hinted page begins to become a shared frame only for another page that may be scanned and has its key."""

@@ -13,10 +13,13 @@ from __future__ import annotations
 from .language import (
     Value,
     Word,
+    enabled,
+    leaves,
     pick,
     refuse,
     require,
     rule,
+    theorem,
     transition,
     view,
     visible,
@@ -375,3 +378,17 @@ def is_for_a_running_vm(s: Machine, page: Page) -> bool:
         case Clearing() | ComingIn() | Moving() | Unmapping(ForPaging()) | Unmapping(ForBalloon()):
             return True
     return False
+
+
+# What follows.
+
+
+@theorem("ESX-2-05", "ESX-2-06")
+def a_fill_leaves_a_translation(s: Machine, cpu: VCPU) -> bool:
+    """Once a fault handler has installed what it read, the shadow table has it, and the access need not fault again."""
+    match s.fill[cpu]:
+        case Filling(virtual, page, mpn, writable, _):
+            entry = Cached(page, mpn, writable, False, False)
+            installed = leaves(install_fill, s, cpu, so_that=lambda after: after.shadow[virtual] == entry)
+            return installed or not enabled(install_fill, s, cpu)
+    return True
