@@ -160,9 +160,20 @@ class Encoding:
         return self._members[type(value)][value]
 
     def terms(self, kind: type) -> list[z3.ExprRef]:
-        """The terms of all members of a sort on the small instance."""
+        """The terms of all values of a kind on the small instance; of numbers there are no end."""
         self.sort(kind)
+        if kind is bool:
+            return [z3.BoolVal(True), z3.BoolVal(False)]
+        if issubclass(kind, Sum):
+            parts = {leaf: [self.terms(hint) for hint in self.hints(leaf).values()] for leaf in variants_of(kind)}
+            return [self.constructor(leaf)(*some) for leaf in parts for some in product(*parts[leaf])]
         return list(self._members[kind].values())
+
+    def is_finite(self, kind: type) -> bool:
+        """Whether a kind has finitely many values on a small instance."""
+        if issubclass(kind, Sum):
+            return all(self.is_finite(hint) for leaf in variants_of(kind) for hint in self.hints(leaf).values())
+        return kind is bool or kind not in (int, Fraction)
 
     def value(self, term: z3.ExprRef, kind: type) -> Any:
         """The concrete value of a term without variables, on the small instance: `constant` read backwards."""
@@ -189,11 +200,10 @@ class Encoding:
         """`body` for all (or some) values of the variables; written out on a small instance."""
         if not variables:
             return body
-        infinite = self.sizes is None or any(k in (int, Fraction) for k in kinds)
-        if infinite:
+        if self.sizes is None or not all(self.is_finite(kind) for kind in kinds):
             return (z3.ForAll if forall else z3.Exists)(list(variables), body)
-        choices = [[z3.BoolVal(True), z3.BoolVal(False)] if kind is bool else self.terms(kind) for kind in kinds]
-        instances = [z3.substitute(body, *zip(variables, values, strict=True)) for values in product(*choices)]
+        choices = product(*[self.terms(kind) for kind in kinds])
+        instances = [z3.substitute(body, *zip(variables, values, strict=True)) for values in choices]
         return (z3.And if forall else z3.Or)(instances)
 
     def facts_of_the_instance(self) -> list[z3.BoolRef]:

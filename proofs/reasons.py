@@ -7,7 +7,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 import attrs
@@ -149,7 +149,7 @@ def _values(text: Text, nodes: list[ast.expr]) -> str:
     return ", ".join(
         f"{source} is {show(value)}"
         for source, value in told
-        if not isinstance(value, State | type) and show(value) != source.removesuffix("()")
+        if not isinstance(value, State | type | FunctionType) and show(value) != source.removesuffix("()")
     )
 
 

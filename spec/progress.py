@@ -237,8 +237,13 @@ def a_vm_that_fits_is_admitted(s: Machine, vm: VM) -> bool:
 @theorem("R-09", "ESX-3.3-03")
 def every_level_can_be_asked_for(s: Machine, vm: VM) -> bool:
     """Of a running VM nothing at all, and all that it has, can be asked for, by the balloon and by paging."""
-    balloon = enabled(set_balloon_target, s, vm, 0) and enabled(set_balloon_target, s, vm, s.maximum[vm])
-    paging = enabled(set_swap_target, s, vm, 0) and enabled(set_swap_target, s, vm, s.maximum[vm])
+    everything = s.maximum[vm]
+    balloon = enabled(set_balloon_target, s, vm, 0) and leaves(
+        set_balloon_target, s, vm, everything, so_that=lambda after: after.balloon_target[vm] == everything
+    )
+    paging = enabled(set_swap_target, s, vm, 0) and leaves(
+        set_swap_target, s, vm, everything, so_that=lambda after: after.swap_target[vm] == everything
+    )
     return s.life[vm] != Running() or (balloon and paging)
 
 

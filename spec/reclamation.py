@@ -118,9 +118,11 @@ def thresholds_make_sense(s: Machine) -> bool:
 
 
 @theorem("ESX-6.3-05", "ESX-6.3-12")
-def a_deeper_state_has_a_lower_threshold(s: Machine, one: Reclamation, other: Reclamation) -> bool:
-    """One state is below another exactly if its threshold is."""
-    return (depth(one) > depth(other)) == (threshold_of(s, one) < threshold_of(s, other))
+def deeper_states_have_lower_thresholds(s: Machine) -> bool:
+    """High, soft, hard and low lie one below the other, and so do their thresholds."""
+    deeper = depth(High()) < depth(Soft()) < depth(Hard()) < depth(Low())
+    soft, hard = threshold_of(s, Soft()), threshold_of(s, Hard())
+    return deeper and threshold_of(s, High()) > soft > hard > threshold_of(s, Low())
 
 
 @theorem("ESX-6.3-12", "R-39")

@@ -146,6 +146,15 @@ def test_theorem_that_does_not_follow_is_explained() -> None:
     assert passes(found.as_test())
 
 
+def test_theorem_about_what_a_rule_leaves_is_explained() -> None:
+    with changed("set_swap_target", "s.swap_target[vm] = pages", "s.swap_target[vm] = 0"):
+        found = explain("theorem", None, "every_level_can_be_asked_for")
+        assert found is not None
+        assert found.replayed(), found.text()
+        assert "after.swap_target[vm] == everything" in found.text()
+        assert "0x" not in found.text(), "where a function lies in memory says nothing, and is never the same"
+
+
 def test_refusal_after_an_effect_is_explained() -> None:
     guard, effect = "require(flushed(s, page), Refused.FLUSH_PENDING)", "s.operation[page] = Idle()"
     indent = "\n" + 12 * " "

@@ -203,7 +203,7 @@ def show_summary(summary: Mapping[str, Any]) -> None:
         if of["total"]:
             means = ", ".join(f"{column} {number}" for column, number in of["by_means"].items())
             print(f"{name}: {of['total']} mutants, {of['killed']} killed, {of['equivalent']} equivalent, "
-                  f"{of['survivors']} survivors; by {means}")  # fmt: skip
+                  f"{of['survivors']} survivors{f'; by {means}' if means else ''}")  # fmt: skip
 
 
 def print_table(lines: Sequence[Sequence[str]]) -> None:

@@ -45,8 +45,9 @@ class Question:
         """Whether it holds; a statement that reads what is not there does not."""
         try:
             return self.holds()
-        except TypeError:
-            return True  # a fault gave a rule one parameter more: what asks for that rule cannot be asked
+        except TypeError as error:
+            # A fault may give a rule one parameter more: what asks for that rule cannot be asked.
+            return "required positional argument" in str(error)
         except ERRORS:
             return False
 

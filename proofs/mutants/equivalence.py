@@ -5,11 +5,15 @@ guest the same private memory afterwards, and returns the same. Where just one
 of the two refuses, what the other does must be nothing at all, or what an
 unchanged rule does with the same arguments: then the machine as a whole can do
 the same. What reason a refusal names is not compared. A changed statement says
-the same if each follows from the other, granted the invariants.
+the same if each follows from the other, granted the invariants. A function
+that only answers a question, for whatever rule or statement, is asked in any
+state, in the middle of a step too: there nothing is granted but the
+assumptions on what is given.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +24,7 @@ from pagelaw.spec.language import REGISTER, State
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.private_memory import PrivateMemory
 
-from ..lifting import Path, Sym, arguments_of, paths_of
+from ..lifting import Path, Sym, arguments_of, paths_of, types_in
 from ..obligations import Obligation, Theory
 from ..symbolic import SymMap, SymState
 from .asking import Side
@@ -165,6 +169,47 @@ def _fields(theory: Theory, where: str, kind: type[State], one: SymState, other:
         elif first.updates or second.updates:
             keys = [theory.encoding.fresh(key, "key") for key in shape.keys]
             yield where + name, keys, first.read(keys), second.read(keys)
+
+
+# Questions.
+
+
+@attrs.frozen
+class Answer:
+    """What a function answers, as one term, to arguments that may be any."""
+
+    arguments: dict[str, Sym]
+    term: Any
+    defined: Any
+    """When it is defined."""
+
+
+def only_answers(function: Callable[..., Any]) -> bool:
+    """Whether a function is a view, or is given no state: it answers and does nothing else."""
+    hints = types_in(inspect.unwrap(function))
+    return function.__name__ in REGISTER["view"] or not any(_is_state(kind) for kind in hints.values())
+
+
+def answer(theory: Theory, function: Callable[..., Any], arguments: dict[str, Sym] | None = None) -> Answer:
+    """What a function answers as it is now, to new arguments or to given ones, in a state that may be any."""
+    asked, hints = inspect.unwrap(function), dict(types_in(inspect.unwrap(function)))
+    kind = hints.pop("return")
+    states = [theory.machine()] if any(_is_state(one) for one in hints.values()) else []
+    named = arguments_of(theory.lift, function, len(states)) if arguments is None else arguments
+    term, demands = theory.lift.merge(lambda: asked(*states, *named.values()), kind)
+    defined = z3.And([z3.Implies(z3.And(conditions), need) for conditions, need, _ in demands])
+    return Answer(named, term, defined)
+
+
+def answers_the_same(theory: Theory, name: str, one: Answer, other: Answer) -> Obligation:
+    """That two answers to the same arguments are equal, and that both are defined or neither."""
+    granted = [statement.closed for statement in theory.assumptions]
+    same = z3.And(one.defined == other.defined, one.term == other.term)
+    return Obligation(name, "answers the same", "equivalent", 0, tuple(granted), same)
+
+
+def _is_state(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, State)
 
 
 # Statements.

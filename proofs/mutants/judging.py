@@ -25,7 +25,17 @@ from pagelaw.spec.language import REGISTER
 from ..counterexample import Counterexample
 from ..obligations import Obligation, Theory
 from .asking import BRIEF, PATIENT, Control, Side
-from .equivalence import BY_OTHERS, differences, follows, forget_what_changed, say_the_same, unchanged
+from .equivalence import (
+    BY_OTHERS,
+    answer,
+    answers_the_same,
+    differences,
+    follows,
+    forget_what_changed,
+    only_answers,
+    say_the_same,
+    unchanged,
+)
 from .gallery import function_named, gallery, get
 from .resting import Resting
 from .switch import STATEMENTS, apply, called_by
@@ -133,6 +143,8 @@ class Judge:
 
     def same(self, identifier: str, reach: Reach) -> tuple[bool, str]:
         """Whether the mutant is proved to do the same, and how; or else where it may differ."""
+        if self._answers_the_same(identifier):
+            return True, "answers the same"
         if not reach.rules and not reach.statements:
             return False, "it changes no rule and no statement"
         theory = self.control.side.theory
@@ -153,6 +165,19 @@ class Judge:
                     return False, f"{obligation.rule} may differ: {obligation.property}"
                 others = others or obligation.property == BY_OTHERS
         return True, f"does the same; {BY_OTHERS}" if others else "does the same"
+
+    def _answers_the_same(self, identifier: str) -> bool:
+        """Whether what a mutant changes is one function that only answers a question, and answers the same."""
+        names, theory = get(identifier).functions, self.control.side.theory
+        function = function_named(names[0])
+        if len(names) > 1 or not only_answers(function):
+            return False
+        theory.start_over()
+        before = answer(theory, function)
+        forget_what_changed(theory, [function])
+        with apply(identifier):
+            after = answer(theory, function_named(names[0]), before.arguments)
+            return self.control.side.proved(answers_the_same(theory, names[0], before, after), BRIEF * 4)
 
     # weakened statements
 
@@ -266,7 +291,8 @@ def _candidates(name: str, others: Mapping[str, Judgement]) -> list[str]:
     """Mutants that a statement may refuse: those killed by it, those of the gallery it refuses, those it may."""
     first = [one.identifier for one in others.values() if one.property == name and one.kind != "weaker"]
     listed = [one.identifier for one in gallery().values() if one.refused_by == name]
-    maybe = [one.identifier for one in others.values() if name in one.suspects]
+    suspected = [one for one in others.values() if name in one.suspects and one.kind != "weaker"]
+    maybe = [one.identifier for one in sorted(suspected, key=lambda one: len(one.suspects))]
     return list(dict.fromkeys([*first, *listed, *maybe]))
 
 
