@@ -382,12 +382,3 @@ def device_entries_are_made_for_running_vms(before: Machine, after: Machine, pag
     """Devices get a new translation of a page only while its VM runs."""
     made = after.device_entry[page] != before.device_entry[page] and isinstance(after.device_entry[page], DeviceCached)
     return not made or before.life[page.vm] == Running()
-
-
-@transition("ESX-7-02")
-def transfers_begin_for_running_vms(before: Machine, after: Machine, transfer: Transfer) -> bool:
-    """A transfer begins only for a running VM."""
-    match after.transfer[transfer]:
-        case UnderWay(page, _):
-            return before.transfer[transfer] != NoTransfer() or before.life[page.vm] == Running()
-    return True

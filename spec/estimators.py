@@ -110,10 +110,9 @@ def the_estimate_is_the_greatest_average(before: Machine, after: Machine, vm: VM
 
 @transition("ESX-5.3-10", "R-35")
 def who_starts_is_taken_to_be_active(before: Machine, after: Machine, vm: VM) -> bool:
-    """Averages and estimate of a VM that does not run stay as they are; when it starts, they are 1."""
+    """The estimate of a VM that does not run stays as it is; when it starts, its averages and estimate are 1."""
     if before.life[vm] == Running():
         return True
     if after.life[vm] == Running():
         return after.slow[vm] == 1 and after.fast[vm] == 1 and after.estimate[vm] == 1
-    same = after.slow[vm] == before.slow[vm] and after.fast[vm] == before.fast[vm]
-    return same and after.estimate[vm] == before.estimate[vm]
+    return after.estimate[vm] == before.estimate[vm]

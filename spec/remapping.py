@@ -137,7 +137,7 @@ def moved_only_with_a_reason(before: Machine, after: Machine, page: Page) -> boo
         case Moving(new):
             if before.operation[page] == Idle():
                 down = before.copies[page] > before.remap_after and before.low[new] and not is_in_low(before, page)
-                up = before.displace and not before.low[new] and is_in_low(before, page)
+                up = before.displace and is_in_low(before, page)
                 return down or (up and no_low_frame_is_free(before))
     return True
 

@@ -288,12 +288,14 @@ def refuted(side: Side, obligations: Sequence[Obligation]) -> Found:
 
 
 def _candidates(name: str, others: Mapping[str, Judgement]) -> list[str]:
-    """Mutants that a statement may refuse: those killed by it, those of the gallery it refuses, those it may."""
-    first = [one.identifier for one in others.values() if one.property == name and one.kind != "weaker"]
+    """Mutants that a statement may refuse: those of the gallery it refuses, others it seems to refuse: those that
+    little else seems to refuse first."""
     listed = [one.identifier for one in gallery().values() if one.refused_by == name]
-    suspected = [one for one in others.values() if name in one.suspects and one.kind != "weaker"]
-    maybe = [one.identifier for one in sorted(suspected, key=lambda one: len(one.suspects))]
-    return list(dict.fromkeys([*first, *listed, *maybe]))
+    rules = [one for one in others.values() if one.kind != "weaker"]
+    killed = [one for one in rules if one.property == name]
+    suspected = [one for one in rules if name in one.suspects]
+    few_first = sorted({one.identifier: one for one in (*killed, *suspected)}.values(), key=lambda one: len(one.suspects))
+    return list(dict.fromkeys([*listed, *(one.identifier for one in few_first)]))
 
 
 def _judgement(
