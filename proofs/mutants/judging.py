@@ -288,13 +288,11 @@ def refuted(side: Side, obligations: Sequence[Obligation]) -> Found:
 
 
 def _candidates(name: str, others: Mapping[str, Judgement]) -> list[str]:
-    """Mutants that a statement may refuse: those of the gallery it refuses, others it seems to refuse: those that
-    little else seems to refuse first."""
+    """Mutants that a statement may refuse: those of the gallery that it does, and others, with few suspects first."""
     listed = [one.identifier for one in gallery().values() if one.refused_by == name]
     rules = [one for one in others.values() if one.kind != "weaker"]
-    killed = [one for one in rules if one.property == name]
-    suspected = [one for one in rules if name in one.suspects]
-    few_first = sorted({one.identifier: one for one in (*killed, *suspected)}.values(), key=lambda one: len(one.suspects))
+    refused = [one for one in rules if name in (one.property, *one.suspects)]
+    few_first = sorted(refused, key=lambda one: len(one.suspects))
     return list(dict.fromkeys([*listed, *(one.identifier for one in few_first)]))
 
 
