@@ -21,19 +21,20 @@ SLOW = ("overflow", "pins", "moving", "sharing", "marking-devices", "sharing-dev
 
 def renamings(symmetry: Symmetry) -> Iterator[list[int]]:
     """Every way of renaming: VMs with all that they have, then what each has, then what belongs to none."""
-    for vms in permutations(symmetry.vms):
-        if any(symmetry.label[a] != symmetry.label[b] for a, b in zip(symmetry.vms, vms, strict=True)):
+    names = symmetry.exchange
+    for vms in permutations(names.vms):
+        if any(names.label[a] != names.label[b] for a, b in zip(names.vms, vms, strict=True)):
             continue
         choices = []
-        for a, b in zip(symmetry.vms, vms, strict=True):
-            for mine, theirs in zip(symmetry.within[a], symmetry.within[b], strict=True):
+        for a, b in zip(names.vms, vms, strict=True):
+            for mine, theirs in zip(names.within[a], names.within[b], strict=True):
                 choices.append([list(zip(mine, one, strict=True)) for one in permutations(theirs)])
-        for members in symmetry.classes:
-            if symmetry.owner[members[0]] < 0 and members[0] not in symmetry.vms:
+        for members in names.classes:
+            if names.owner[members[0]] < 0 and members[0] not in names.vms:
                 choices.append([list(zip(members, one, strict=True)) for one in permutations(members)])
         for chosen in product(*choices):
-            new = list(range(symmetry.count))
-            for a, b in zip(symmetry.vms, vms, strict=True):
+            new = list(range(names.count))
+            for a, b in zip(names.vms, vms, strict=True):
                 new[a] = b
             for pairs in chosen:
                 for one, other in pairs:
@@ -41,16 +42,11 @@ def renamings(symmetry: Symmetry) -> Iterator[list[int]]:
             yield new
 
 
-def renamed(symmetry: Symmetry, packed: bytes, new: list[int]) -> bytes:
-    """A state under other names."""
-    return symmetry.rename(packed, new, symmetry._graph(packed))
-
-
 class FromEverywhere(Search):
     """A search without symmetry that begins in every state that is like the first but for names."""
 
     def beginnings(self) -> list[tuple[bytes, int]]:
-        return [(one, 1) for one in sorted({renamed(self.symmetry, self.layout.start, new)
+        return [(one, 1) for one in sorted({self.symmetry.rename(self.layout.start, new)
                                             for new in renamings(self.symmetry)})]  # fmt: skip
 
 
@@ -93,13 +89,13 @@ def test_a_state_and_its_renamings_have_one_canonical_state(name: str, monkeypat
     done = searched(MACHINES[name], monkeypatch)
     symmetry, random = done.symmetry, Random(7)
     group = list(renamings(symmetry))
-    assert len(group) == symmetry.group
+    assert len(group) == symmetry.exchange.group
     for packed in random.sample(done.states, min(40, len(done.states))):
         canonical, ways = symmetry.canonical_and_ways(packed)
         assert canonical == packed, "states are kept under their canonical names"
-        assert sum(renamed(symmetry, packed, new) == packed for new in group) == ways
+        assert sum(symmetry.rename(packed, new) == packed for new in group) == ways
         for new in random.sample(group, min(20, len(group))):
-            assert symmetry.canonical_and_ways(renamed(symmetry, packed, new)) == (canonical, ways)
+            assert symmetry.canonical_and_ways(symmetry.rename(packed, new)) == (canonical, ways)
 
 
 def test_what_an_action_is_restricted_to_is_not_exchanged() -> None:
@@ -108,10 +104,10 @@ def test_what_an_action_is_restricted_to_is_not_exchanged() -> None:
     made = small.machine()
     done = Search(small, made, fields_that_tell_apart(made) - {"tag"}, True, False, ())
     pages = [number for number, one in enumerate(done.layout.elements) if type(one).__name__ == "Page"]
-    assert len({done.symmetry.label[one] for one in pages}) == len(pages)
+    assert len({done.symmetry.exchange.label[one] for one in pages}) == len(pages)
 
 
 def test_vms_of_different_domains_are_not_exchanged() -> None:
     made = MACHINES["domains"].machine()
     done = Search(MACHINES["domains"], made, fields_that_tell_apart(made), True, False, ())
-    assert len({done.symmetry.label[vm] for vm in done.symmetry.vms}) == 2
+    assert len({done.symmetry.exchange.label[vm] for vm in done.symmetry.exchange.vms}) == 2

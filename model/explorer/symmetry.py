@@ -1,215 +1,62 @@
 """States that differ only in names count as one.
 
-Rules compare identifiers and do nothing else with them, so exchanging two
-frames, two slots, two VMs, two pages of a VM ... turns a run into a run. Of
-all states that differ in this way one is kept, the *canonical* one.
+Exchanging two frames, two slots, two VMs, two pages of a VM ... turns a run
+into a run. Of all states that differ in this way one is kept, the *canonical*
+one.
 
-A state is seen as a graph: an identifier is a vertex, coloured with what its
-row holds; an edge leads from it to each identifier that its row names.
-Colours are refined by the colours around until nothing changes. Vertices that
-are still alike are told apart by choosing one of them to come first: any, if
-what is left of the graph is a forest, since then they can be exchanged; else
-each is tried, and the least string wins.
+A state is seen as a graph (see `graphs`). Colours are refined by the colours
+around until nothing changes. Vertices that are still alike are told apart by
+choosing one of them to come first: any, if what is left of the graph is a
+forest, since then they can be exchanged; else each is tried, and the least
+string wins.
+
+That takes its time. So a state first gets names by what can be told at a
+glance: nearly all states that differ in names only are equal then, and the
+canonical one is worked out once for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import product
 from math import factorial
 from typing import Any
 
-import attrs
+from .exchange import Exchange
+from .graphs import Colours, Graph, Graphs, Row
+from .packing import Layout
 
-from pagelaw.spec.language import VM, Identifier, Owned, Sum
-from pagelaw.spec.vocabulary import Block
-
-from .packing import Layout, is_renamed, named_in, parts_of
-
-Colours = list[int]
-
-
-@attrs.frozen(slots=True)
-class Graph:
-    """A state as a graph: vertices are the identifiers, all loose entries as one, and the entries with two keys."""
-
-    colours: Colours
-    names: list[tuple[int, ...]]
-    """The identifiers that each vertex names."""
-    entries: list[tuple[int, int, int, int]]
-    """Of each entry with two keys: which field, the keys, the number of the value."""
-    edges: list[tuple[int, int, int]]
-    """Who names whom, and in which place."""
-    busy: list[int]
-    """The vertices that name or are named, and the VMs."""
+LAST = 1 << 30
+"""Behind all places."""
 
 
 class Symmetry:
     """Finds the canonical state, and how many states it stands for."""
 
     def __init__(self, layout: Layout, chosen: Sequence[Sequence[Any]] = ()) -> None:
-        self.layout = layout
-        self.chosen = chosen
-        """The values that parameters of actions are restricted to: what is among them is told from what is not."""
-        self.count = len(layout.elements)
-        number_of = {one: number for number, one in enumerate(layout.elements)}
-        self.owner: list[int] = [number_of[one.vm] if isinstance(one, Owned) else -1 for one in layout.elements]
-        self.wide = self._places_of_rows()
-        """Of each identifier with a row: its number, its block, where the row begins and ends."""
-        self.moved: list[dict[tuple[Any, ...], bytes]] = [{} for _ in layout.blocks]
-        """Rows with other names in them."""
-        self.loose_known: dict[bytes, tuple[int, tuple[int, ...]]] = {}
-        self.loose_moved: dict[tuple[Any, ...], bytes] = {}
-        self.shapes: dict[Any, int] = {}
-        self.of_value: dict[tuple[str, int], tuple[Any, tuple[int, ...]]] = {}
-        self.classes = self._classes()
-        """Which identifiers may take each other's places; those of a VM, once for each VM."""
-        self.label = [0] * self.count
-        """Tells apart what may never be exchanged."""
-        labels: dict[Any, int] = {}
-        for members in self.classes:
-            first = layout.elements[members[0]]
-            kind = (type(first).__name__, self._told(first))
-            for one in members:
-                self.label[one] = labels.setdefault(kind, len(labels))
-        self.plain = [hash((label, 5)) for label in self.label]
-        """The colours of identifiers of which nothing is kept."""
-        known: dict[tuple[int, int], dict[bytes, tuple[int, tuple[int, ...]]]] = {}
-        self.rows = [(one, known.setdefault((number, self.label[one]), {}), number, start, end)
-                     for one, number, start, end in self.wide]  # fmt: skip
-        """And of each row that was met: a colour for what it holds but for the names, and the names."""
-        self.vms = [one for one, thing in enumerate(layout.elements) if isinstance(thing, VM)]
-        self.within = self._within_vm()
-        self.owned = [(vm, [one for members in own for one in members]) for vm, own in self.within.items()]
-        self.shared = [
-            members for members in self.classes
-            if len(members) > 1 and (self.owner[members[0]] < 0 or members[0] in self.vms)
-        ]  # fmt: skip
-        """Those of them that belong to no VM."""
-        self.group = self._size_of_group()
-        """How many ways of renaming there are."""
+        self.exchange = Exchange(layout, chosen)
+        self.graphs = Graphs(layout, self.exchange.label, self.exchange.vms)
+        self.count, self.owner, self.vms = self.exchange.count, self.exchange.owner, self.exchange.vms
+        self.owned = [(vm, [one for members in own for one in members]) for vm, own in self.exchange.within.items()]
+        self.onto = self._onto()
+        """By two VMs: what each identifier of the first becomes if the first becomes the second. The classes in which
+        there is a choice stand apart, with the places to be taken."""
+        self.named_by = [owner >= 0 or one in self.vms for one, owner in enumerate(self.owner)] + [True]
+        """Whether frames and slots are numbered as a vertex names them: what VMs have, and the loose entries."""
+        self.known: dict[bytes, tuple[bytes, int]] = {}
+        """The canonical states of those that were told apart at a glance, and in how many ways they stay as they are.
+        """
 
-    # what may be exchanged
-
-    def _places_of_rows(self) -> list[tuple[int, int, int, int]]:
-        places = []
-        for number, block in enumerate(self.layout.blocks):
-            for i in range(len(block.members) if block.width else 0):
-                start = block.start + i * block.width
-                places.append((block.first + i, number, start, start + block.width))
-        return places
-
-    def _classes(self) -> list[list[int]]:
-        """Identifiers of one sort, of one VM if they belong to one, that the parameters do not tell apart."""
-        found: dict[Any, list[int]] = {}
-        for number, one in enumerate(self.layout.elements):
-            owner = one.vm if isinstance(one, Owned) else None
-            found.setdefault((type(one).__name__, owner, self._told(one)), []).append(number)
-        return list(found.values())
-
-    def _told(self, one: Identifier) -> tuple[Any, ...]:
-        """What the parameters of the machine, and those of actions, say of an identifier."""
-        machine, shapes = self.layout.machine, self.layout.shapes
-        beginnings = {shape.field.value for shape in shapes.values() if isinstance(shape.field.value, str)}
-        told: list[Any] = []
-        for name, shape in shapes.items():
-            if shape.field.is_given and shape.keys == (type(one),) and name not in beginnings:
-                value = getattr(machine, name)[one]
-                if isinstance(value, Block):  # blocks are compared, and stand nowhere in the state
-                    alike = [other for other in machine.ids[type(one)] if getattr(machine, name)[other] is value]
-                    value = ("alone",) if len(alike) == 1 and len(machine.ids[type(value)]) > 1 else value
-                told.append((name, value))
-        if isinstance(one, VM):
-            own = [each for sort in machine.ids if issubclass(sort, Owned) for each in machine.each(sort, one)]
-            told += sorted(repr((type(each).__name__, self._told(each))) for each in own)
-        for number, values in enumerate(self.chosen):
-            if any(one is value for value in values):
-                told.append((number, "chosen"))
-            elif any(one in named_in(value) for value in values):
-                told.append((number, one))  # as a part of a value: it stays what it is
-        return tuple(told)
-
-    def _within_vm(self) -> dict[int, list[list[int]]]:
-        """For each VM its classes of identifiers, in one order for all VMs."""
-        elements = self.layout.elements
-        found: dict[int, list[list[int]]] = {vm: [] for vm in self.vms}
-        for members in self.classes:
-            if self.owner[members[0]] >= 0:
-                found[self.owner[members[0]]].append(members)
-        for own in found.values():
-            own.sort(key=lambda members: repr((type(elements[members[0]]).__name__, self._told(elements[members[0]]))))
-        return found
-
-    def _size_of_group(self) -> int:
-        size = 1
-        for members in self.classes:
-            size *= factorial(len(members))
-        return size
-
-    # reading a state as a graph
-
-    def _value(self, field: str, number: int) -> tuple[Any, tuple[int, ...]]:
-        """A value with its names taken out, and the names."""
-        known = self.of_value.get((field, number))
-        if known is None:
-            names: list[int] = []
-            shape = self._without_names(self.layout.values[field].values[number], names)
-            known = self.of_value[field, number] = shape, tuple(names)
-        return known
-
-    def _without_names(self, value: Any, names: list[int]) -> Any:
-        if isinstance(value, Identifier) and is_renamed(type(value)):
-            names.append(self.layout.number_of[value])
-            return "name"
-        if isinstance(value, Sum):
-            return (type(value).__name__, *[self._without_names(part, names) for part in parts_of(value)])
-        return value
-
-    def _row(self, fields: Sequence[str], row: bytes) -> tuple[int, tuple[int, ...]]:
-        shapes: list[Any] = []
-        names: list[int] = []
-        for field, number in zip(fields, row, strict=True):
-            shape, own = self._value(field, number)
-            shapes.append(shape)
-            names += own
-        return self.shapes.setdefault((*fields, *shapes), len(self.shapes)), tuple(names)
-
-    def _graph(self, packed: bytes) -> Graph:
-        colours: Colours = list(self.plain)
-        names: list[tuple[int, ...]] = [()] * self.count
-        edges: list[tuple[int, int, int]] = []
-        busy = set(self.vms)
-        for one, known, number, start, end in self.rows:
-            found = known.get(packed[start:end])
-            if found is None:
-                row = packed[start:end]
-                shape, own = self._row(self.layout.blocks[number].fields, row)
-                found = known[row] = hash((shape, self.label[one])), own
-            colours[one] = found[0]
-            if found[1]:
-                names[one] = found[1]
-        loose = packed[: len(self.layout.loose)]
-        found = self.loose_known.get(loose)
-        if found is None:
-            found = self.loose_known[loose] = self._row([field for field, _ in self.layout.loose], loose)
-        colours.append(hash((found[0], 6)))
-        names.append(found[1])
-        entries: list[tuple[int, int, int, int]] = []
-        for i, pairs in enumerate(self.layout.pairs):
-            held = packed[pairs.start : pairs.end]
-            if any(held):
-                for at, number in enumerate(held):
-                    if number:
-                        first, second = pairs.first + at // pairs.width, pairs.second + at % pairs.width
-                        shape, own = self._value(pairs.field, number)
-                        colours.append(hash((self.shapes.setdefault((pairs.field, shape), len(self.shapes)), 8)))
-                        names.append((first, second, *own))
-                        entries.append((i, first, second, number))
-        for one, named in enumerate(names):
-            if named:
-                busy.add(one)
-                busy.update(named)
-                edges += [(one, role, other) for role, other in enumerate(named)]
-        return Graph(colours, names, entries, edges, sorted(busy))
+    def _onto(self) -> dict[tuple[int, int], tuple[list[tuple[int, int]], list[tuple[list[int], list[int]]]]]:
+        within, label, onto = self.exchange.within, self.exchange.label, {}
+        for vm, other in product(self.vms, repeat=2):
+            if label[vm] == label[other]:
+                pairs = list(zip(within[vm], within[other], strict=True))
+                onto[vm, other] = (
+                    [(mine[0], theirs[0]) for mine, theirs in pairs if len(mine) == 1],
+                    [(mine, theirs) for mine, theirs in pairs if len(mine) > 1],
+                )
+        return onto
 
     # colours
 
@@ -261,12 +108,66 @@ class Symmetry:
 
     def orbit(self, ways: int) -> int:
         """How many states differ from one in names only, itself included, if so many renamings leave it as it is."""
-        return self.group // ways
+        return self.exchange.group // ways
 
     def canonical_and_ways(self, packed: bytes) -> tuple[bytes, int]:
         """The canonical state, and in how many ways of renaming a state stays as it is."""
-        graph = self._graph(packed)
+        rows = self.graphs.read(packed)
+        glanced = self.graphs.rename(packed, rows, self._at_a_glance(rows))
+        found = self.known.get(glanced)
+        if found is None:
+            found = self.known[glanced] = self._work_out(glanced)
+        return found
+
+    def _work_out(self, packed: bytes) -> tuple[bytes, int]:
+        graph = self.graphs.graph(packed)
         return self._order(packed, self._refine(graph.colours, graph), graph)
+
+    def _at_a_glance(self, rows: Sequence[Row]) -> list[int]:
+        """New numbers: by what each holds and what those hold that it names; frames and slots as pages come to them."""
+        graphs = self.graphs
+        colours, seen = graphs.plain.copy(), graphs.plain.copy()
+        for one, row in zip(graphs.vertices, rows, strict=True):
+            colours[one] = seen[one] = row.colour
+        naming: list[tuple[int, tuple[int, ...]]] = []
+        for one, row in zip(graphs.vertices, rows, strict=True):
+            names = row.names
+            if names:
+                seen[one] = hash((row.colour, *[colours[name] for name in names]))
+                naming.append((one, names))
+        if self.exchange.of_vms:
+            for vm, own in self.owned:
+                seen[vm] = hash((seen[vm], sum([seen[one] for one in own])))
+        new = self._numbered(seen)
+        if self.exchange.of_no_vm:
+            first: dict[int, int] = {}
+            for one, names in naming:
+                if self.named_by[one]:
+                    place = new[one]
+                    for name in names:
+                        if place < first.get(name, LAST):
+                            first[name] = place
+            for members in self.exchange.of_no_vm:
+                in_order = sorted(members, key=lambda one: (first.get(one, LAST), seen[one]))
+                for place, one in zip(members, in_order, strict=True):
+                    new[one] = place
+        return new
+
+    def _numbered(self, colours: Colours) -> list[int]:
+        """New numbers in the order of colours, for VMs and what they have."""
+        new = list(range(self.count + 1))
+        by_colour = colours.__getitem__
+        for members in self.exchange.of_vms:
+            for place, one in zip(members, sorted(members, key=by_colour), strict=True):
+                new[one] = place
+        for vm in self.vms:
+            single, choices = self.onto[vm, new[vm]]
+            for one, place in single:
+                new[one] = place
+            for members, places in choices:
+                for place, one in zip(places, sorted(members, key=by_colour), strict=True):
+                    new[one] = place
+        return new
 
     def stood_for(self, packed: bytes) -> tuple[dict[int, int], dict[int, int]]:
         """Identifiers that need not be tried where another one is, with that one.
@@ -275,7 +176,7 @@ class Symmetry:
         of an action may be replaced by it, if the other arguments are replaced too. The second hold the same, name
         nothing and are named by nothing: exchanging two of them changes nothing else.
         """
-        graph = self._graph(packed)
+        graph = self.graphs.graph(packed)
         colours = self._refine(graph.colours, graph)
         tied = self._ties(colours)
         busy = tied.intersection(graph.busy)
@@ -408,61 +309,12 @@ class Symmetry:
 
     def _renamed(self, packed: bytes, colours: Colours, graph: Graph) -> bytes:
         """The state in which identifiers are numbered in the order of their colours."""
-        new = list(range(self.count))
-        by_colour: Callable[[int], int] = colours.__getitem__
-        for members in self.shared:
-            for place, one in zip(members, sorted(members, key=by_colour), strict=True):
+        new = self._numbered(colours)
+        for members in self.exchange.of_no_vm:
+            for place, one in zip(members, sorted(members, key=colours.__getitem__), strict=True):
                 new[one] = place
-        for vm, own in self.within.items():
-            for members, places in zip(own, self.within[new[vm]], strict=True):
-                if len(members) == 1:
-                    new[members[0]] = places[0]
-                else:
-                    for place, one in zip(places, sorted(members, key=by_colour), strict=True):
-                        new[one] = place
-        return self.rename(packed, new, graph)
+        return self.graphs.rename(packed, graph.rows, new)
 
-    def rename(self, packed: bytes, new: Sequence[int], graph: Graph) -> bytes:
+    def rename(self, packed: bytes, new: Sequence[int]) -> bytes:
         """The state in which each identifier has another number."""
-        layout, count, names = self.layout, self.count, graph.names
-        parts: list[bytes] = [b""] * (count + 1)
-        parts[0] = packed[: len(layout.loose)]
-        if names[count]:
-            parts[0] = self._moved(self.loose_moved, [f for f, _ in layout.loose], parts[0], names[count], new)
-        for one, number, start, end in self.wide:
-            row, named = packed[start:end], names[one]
-            if named:
-                row = self._moved(self.moved[number], layout.blocks[number].fields, row, named, new)
-            parts[1 + new[one]] = row
-        if not layout.pairs:
-            return b"".join(parts)
-        base = layout.pairs[0].start
-        rest = bytearray(layout.size - base)
-        for i, first, second, number in graph.entries:
-            pairs = layout.pairs[i]
-            at = pairs.start + (new[first] - pairs.first) * pairs.width + new[second] - pairs.second
-            rest[at - base] = self._number(pairs.field, number, new)
-        return b"".join(parts) + bytes(rest)
-
-    def _moved(self, known: dict[tuple[Any, ...], bytes], fields: Sequence[str], row: bytes,
-               named: tuple[int, ...], new: Sequence[int]) -> bytes:  # fmt: skip
-        key = (row, tuple([new[one] for one in named]))
-        found = known.get(key)
-        if found is None:
-            found = known[key] = bytes(
-                self._number(field, number, new) for field, number in zip(fields, row, strict=True)
-            )
-        return found
-
-    def _number(self, field: str, number: int, new: Sequence[int]) -> int:
-        """The number of a value with other names in it."""
-        values = self.layout.values[field]
-        return values.number(self._with_names(values.values[number], new))
-
-    def _with_names(self, value: Any, new: Sequence[int]) -> Any:
-        if isinstance(value, Identifier) and is_renamed(type(value)):
-            return self.layout.elements[new[self.layout.number_of[value]]]
-        if isinstance(value, Sum):
-            made: Any = type(value)
-            return made(*[self._with_names(part, new) for part in parts_of(value)])
-        return value
+        return self.graphs.rename(packed, self.graphs.read(packed), [*new, self.count])
