@@ -25,6 +25,7 @@ from .machines import CannotBegin, Small, Step
 from .memo import Memo
 from .packing import Layout, Moved, TooManyValues, fields_that_tell_apart
 from .symmetry import Symmetry
+from .together import Together
 from .watched import Log, Watched
 
 INTERRUPTED = "interrupted"
@@ -155,10 +156,10 @@ class Search:
         both = Watched.over(self.layout), Watched.over(self.layout)
         self.acting = [Acting(self.layout, self.views, both, recorder, *step) for step in self.steps]
         self.memos = [Memo(one) for one in self.acting]
-        self.actions = [
-            (number, memo, self._renamed_in(arguments)) for number, (memo, (_, arguments))
-            in enumerate(zip(self.memos, self.steps, strict=True))
-        ]  # fmt: skip
+        self.together = Together(self.memos, self._met)
+        self.named = [self._renamed_in(arguments) for _, arguments in self.steps]
+        self.exchanged: dict[Any, frozenset[int]] = {}
+        """Actions that need not be tried, by the identifiers that others stand for."""
         self.asking = Asking(self.layout, kinds)
         self.is_within: Callable[[bytes], bool] = (
             Memo(self._within) if small.within is not None else lambda packed: True
@@ -237,18 +238,7 @@ class Search:
         packed, number, found = self.states[at], self.number, self.found
         name = self.symmetry.canonical_and_ways if self.symmetric else lambda after: (after, 1)
         private = self.views(packed)
-        exchanged, loners = self.symmetry.stood_for(packed) if self.symmetric else ({}, {})
-        for action, memo, named in self.actions:
-            if exchanged and named:
-                if named[0] in exchanged:
-                    continue
-                if loners and any(one in loners and loners[one] not in named for one in named):
-                    continue
-            outcome: Outcome = memo(packed)
-            if outcome.refused is not None:
-                if outcome.path:
-                    found.paths.add(outcome.path)
-                continue
+        for action, outcome in self.together(packed, self._exchanged_in(packed)):
             if outcome.left_out:
                 found.left_out.add(self.steps[action][0].__name__)
                 continue
@@ -270,6 +260,24 @@ class Search:
                     self._violated(at, action, question.told())
                     return
                 self._enter(canonical, ways, at, action)
+
+    def _met(self, outcome: Outcome) -> None:
+        if outcome.path:
+            self.found.paths.add(outcome.path)
+
+    def _exchanged_in(self, packed: bytes) -> frozenset[int]:
+        """The actions that need not be tried in a state, as others of them lead to the same but for names."""
+        if not self.symmetric:
+            return frozenset()
+        exchanged, loners = self.symmetry.stood_for(packed)
+        pattern = tuple(exchanged), tuple(loners.items())
+        found = self.exchanged.get(pattern)
+        if found is None:
+            found = self.exchanged[pattern] = frozenset(
+                action for action, named in enumerate(self.named)
+                if (named and named[0] in exchanged) or any(one in loners and loners[one] not in named for one in named)
+            )  # fmt: skip
+        return found
 
     def _wrong(self, action: int, packed: bytes, after: bytes, private: list[Any], outcome: Outcome) -> str:
         """What is wrong with a step, "" if nothing; the state that it leaves is another question."""
