@@ -12,7 +12,7 @@ from pagelaw.model.explorer.gallery import MACHINES
 from pagelaw.model.explorer.machines import Small
 from pagelaw.model.explorer.packing import fields_that_tell_apart
 from pagelaw.model.explorer.search import Explored, Search, explore
-from pagelaw.model.explorer.symmetry import Symmetry
+from pagelaw.model.explorer.symmetry import Name, Symmetry
 
 QUICK = ("domains", "dying", "power", "blocks")
 SLOW = ("overflow", "pins", "moving", "sharing", "marking-devices", "sharing-devices", "balloon", "balloon-paging",
@@ -45,8 +45,8 @@ def renamings(symmetry: Symmetry) -> Iterator[list[int]]:
 class FromEverywhere(Search):
     """A search without symmetry that begins in every state that is like the first but for names."""
 
-    def beginnings(self) -> list[tuple[bytes, int]]:
-        return [(one, 1) for one in sorted({self.symmetry.rename(self.layout.start, new)
+    def beginnings(self) -> list[Name]:
+        return [(one, 1, ()) for one in sorted({self.symmetry.rename(self.layout.start, new)
                                             for new in renamings(self.symmetry)})]  # fmt: skip
 
 
@@ -91,11 +91,11 @@ def test_a_state_and_its_renamings_have_one_canonical_state(name: str, monkeypat
     group = list(renamings(symmetry))
     assert len(group) == symmetry.exchange.group
     for packed in random.sample(done.states, min(40, len(done.states))):
-        canonical, ways = symmetry.canonical_and_ways(packed)
+        canonical, ways, alike = symmetry.name(packed)
         assert canonical == packed, "states are kept under their canonical names"
         assert sum(symmetry.rename(packed, new) == packed for new in group) == ways
         for new in random.sample(group, min(20, len(group))):
-            assert symmetry.canonical_and_ways(symmetry.rename(packed, new)) == (canonical, ways)
+            assert symmetry.name(symmetry.rename(packed, new)) == (canonical, ways, alike)
 
 
 def test_what_an_action_is_restricted_to_is_not_exchanged() -> None:

@@ -57,6 +57,10 @@ class Exchange:
             found.setdefault((type(one).__name__, owner, self._told(one)), []).append(number)
         return list(found.values())
 
+    def of(self, one: int) -> list[int]:
+        """The class of what belongs to no VM, or of a VM."""
+        return next(members for members in self.classes if one in members)
+
     def _told(self, one: Identifier) -> tuple[Any, ...]:
         """What the parameters of the machine, and those of actions, say of an identifier."""
         machine, shapes = self.layout.machine, self.layout.shapes

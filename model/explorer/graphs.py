@@ -67,30 +67,42 @@ class Graphs:
         self.layout, self.vms = layout, vms
         self.count = len(layout.elements)
         """The number of the vertex of loose entries: one more than that of the last identifier."""
-        self.plain = [*[hash((one, 5)) for one in label], 0]
-        """The colours of identifiers that have no row."""
-        self.vertices, self.places = self._places(label)
-        """The vertices that have a row; where it begins and ends, and the rows that were met there."""
+        self.places = self._places(label)
+        """Where each row is, and the rows that were met there: of identifiers in their order, then loose entries."""
+        self.plain = [hash((one, 5)) for one in label[len(self.places) - 1 :]]
+        """The colours of the identifiers that have no row: the last ones."""
         self.shapes: dict[Any, int] = {}
         self.of_value: dict[tuple[str, int], tuple[Any, tuple[int, ...]]] = {}
 
-    def _places(self, label: Sequence[int]) -> tuple[list[int], list[tuple[Rows, int, int]]]:
-        loose = [field for field, _ in self.layout.loose]
-        vertices, places = [self.count], [(Rows(self, loose, -1), 0, len(loose))]
+    def _places(self, label: Sequence[int]) -> list[tuple[slice, Rows]]:
+        places = []
         for block in self.layout.blocks:
             known: dict[int, Rows] = {}
             for i in range(len(block.members) if block.width else 0):
-                start, one = block.start + i * block.width, block.first + i
-                rows = known.setdefault(label[one], Rows(self, block.fields, label[one]))
-                vertices.append(one)
-                places.append((rows, start, start + block.width))
-        return vertices, places
+                kind, start = label[block.first + i], block.start + i * block.width
+                rows = known.setdefault(kind, Rows(self, block.fields, kind))
+                places.append((slice(start, start + block.width), rows))
+        loose = [field for field, _ in self.layout.loose]
+        return [*places, (slice(0, len(loose)), Rows(self, loose, -1))]
 
     # reading
 
     def read(self, packed: bytes) -> list[Row]:
-        """The row of each vertex that has one."""
-        return [rows[packed[start:end]] for rows, start, end in self.places]
+        """All rows, that of loose entries last."""
+        return [rows[packed[place]] for place, rows in self.places]
+
+    def colours(self, rows: Sequence[Row]) -> Colours:
+        """The colours of all vertices, entries with two keys aside."""
+        colours = [row.colour for row in rows]
+        colours[-1:-1] = self.plain
+        return colours
+
+    def naming(self, rows: Sequence[Row]) -> list[tuple[int, tuple[int, ...]]]:
+        """The vertices that name others, and those others; entries with two keys aside."""
+        named = [(one, row.names) for one, row in enumerate(rows) if row.names]
+        if rows[-1].names:
+            named[-1] = self.count, rows[-1].names
+        return named
 
     def row(self, fields: Sequence[str], held: bytes, label: int) -> Row:
         """A row that is met for the first time."""
@@ -134,40 +146,33 @@ class Graphs:
     def graph(self, packed: bytes) -> Graph:
         """A state as a graph."""
         rows = self.read(packed)
-        colours: Colours = self.plain.copy()
-        names: list[tuple[int, ...]] = [()] * (self.count + 1)
-        edges: list[tuple[int, int, int]] = []
-        busy = set(self.vms)
-        for one, row in zip(self.vertices, rows, strict=True):
-            colours[one] = row.colour
-            if row.names:
-                names[one] = row.names
+        colours = self.colours(rows)
+        named = self.naming(rows)
         if self.layout.pairs:
             for i, first, second, number in self.entries(packed):
                 field = self.layout.pairs[i].field
                 shape, own = self._value(field, number)
                 colours.append(hash((self.shapes.setdefault((field, shape), len(self.shapes)), 8)))
-                names.append((first, second, *own))
-        for one, named in enumerate(names):
-            if named:
-                busy.add(one)
-                busy.update(named)
-                edges += [(one, role, other) for role, other in enumerate(named)]
+                named.append((len(colours) - 1, (first, second, *own)))
+        names: list[tuple[int, ...]] = [()] * len(colours)
+        edges: list[tuple[int, int, int]] = []
+        busy = set(self.vms)
+        for one, others in named:
+            names[one] = others
+            busy.add(one)
+            busy.update(others)
+            edges += [(one, role, other) for role, other in enumerate(others)]
         return Graph(rows, colours, names, edges, sorted(busy))
 
     # writing
 
     def rename(self, packed: bytes, rows: Sequence[Row], new: Sequence[int]) -> bytes:
         """The state in which each identifier has another number; its rows are read already."""
-        parts: list[bytes] = [b""] * (self.count + 1)
-        for one, row in zip(self.vertices, rows, strict=True):
-            names = row.names
-            if not names:
-                parts[new[one]] = row.held
-                continue
-            key = new[names[0]] if len(names) == 1 else tuple([new[name] for name in names])
-            parts[new[one]] = row.moved.get(key) or self._moved(row, key, new)
-        whole = parts.pop() + b"".join(parts)
+        parts: list[bytes] = [b""] * self.count
+        *of_identifiers, loose = rows
+        for one, row in zip(new, of_identifiers, strict=False):  # the last ones have none
+            parts[one] = self.moved(row, new) if row.names else row.held
+        whole = (self.moved(loose, new) if loose.names else loose.held) + b"".join(parts)
         layout = self.layout
         if not layout.pairs:
             return whole
@@ -176,23 +181,29 @@ class Graphs:
         for i, first, second, number in self.entries(packed):
             pairs = layout.pairs[i]
             at = pairs.start + (new[first] - pairs.first) * pairs.width + new[second] - pairs.second
-            rest[at - base] = self._number(pairs.field, number, new)
+            rest[at - base] = self.number(pairs.field, number, new)
         return whole + bytes(rest)
 
-    def _moved(self, row: Row, key: Any, new: Sequence[int]) -> bytes:
-        numbers = zip(row.fields, row.held, strict=True)
-        found = row.moved[key] = bytes(self._number(field, number, new) for field, number in numbers)
+    def moved(self, row: Row, new: Sequence[int]) -> bytes:
+        """A row with other names in it."""
+        names = row.names
+        key = new[names[0]] if len(names) == 1 else tuple([new[name] for name in names])
+        found = row.moved.get(key)
+        if found is None:
+            numbers = zip(row.fields, row.held, strict=True)
+            found = row.moved[key] = bytes(self.number(field, number, new) for field, number in numbers)
         return found
 
-    def _number(self, field: str, number: int, new: Sequence[int]) -> int:
+    def number(self, field: str, number: int, new: Sequence[int]) -> int:
         """The number of a value with other names in it."""
         values = self.layout.values[field]
-        return values.number(self._with_names(values.values[number], new))
+        return values.number(self.with_names(values.values[number], new))
 
-    def _with_names(self, value: Any, new: Sequence[int]) -> Any:
+    def with_names(self, value: Any, new: Sequence[int]) -> Any:
+        """A value with other names in it."""
         if isinstance(value, Identifier) and is_renamed(type(value)):
             return self.layout.elements[new[self.layout.number_of[value]]]
         if isinstance(value, Sum):
             made: Any = type(value)
-            return made(*[self._with_names(part, new) for part in parts_of(value)])
+            return made(*[self.with_names(part, new) for part in parts_of(value)])
         return value

@@ -54,3 +54,11 @@ class Memo:
         assert node[0] == places[-1]
         node[1][packed[places[-1]]] = answer
         return answer
+
+    def path(self, packed: bytes) -> list[int]:
+        """The places that the answer for a state rests on, in order, where it is known."""
+        places, node = [], self.root
+        while node.__class__ is list:
+            places.append(node[0])
+            node = node[1][packed[node[0]]]
+        return places

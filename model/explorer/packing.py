@@ -23,11 +23,11 @@ MOST_VALUES = 256
 
 
 class Moved(Exception):
-    """A field that was left out has changed."""
+    """Fields that were left out have changed."""
 
-    def __init__(self, field: str) -> None:
-        super().__init__(field)
-        self.field = field
+    def __init__(self, fields: set[str]) -> None:
+        super().__init__(*sorted(fields))
+        self.fields = fields
 
 
 class TooManyValues(Exception):
@@ -149,8 +149,8 @@ class Layout:
                 for key in product(*map(ids.__getitem__, keys)):
                     self._enter(name, key)
                     self.loose.append((name, key))
-        for sort in sorts:
-            fields = [name for name, keys in keyed.items() if keys == (sort,)]
+        rows = {sort: [name for name, keys in keyed.items() if keys == (sort,)] for sort in sorts}
+        for sort, fields in sorted(rows.items(), key=lambda row: not row[1]):  # those without a row last
             self.blocks.append(Block(sort, fields, list(ids[sort]), len(self.field_at), len(self.elements)))
             for one in ids[sort]:
                 for name in fields:

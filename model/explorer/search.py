@@ -24,8 +24,9 @@ from .behind import fields_behind
 from .machines import CannotBegin, Small, Step
 from .memo import Memo
 from .packing import Layout, Moved, TooManyValues, fields_that_tell_apart
-from .symmetry import Symmetry
+from .symmetry import Groups, Name, Symmetry
 from .together import Together
+from .twins import Twins
 from .watched import Log, Watched
 
 INTERRUPTED = "interrupted"
@@ -133,7 +134,7 @@ def explore(small: Small, *, symmetric: bool = True, megabytes: float = 2048.0, 
             try:
                 return search.run(began, megabytes, seconds, progress)
             except Moved as moved:
-                fields.add(moved.field)
+                fields |= moved.fields
     except KeyboardInterrupt:  # while a search was set up
         return Explored(machine=small.name, stopped=INTERRUPTED)
 
@@ -150,16 +151,17 @@ class Search:
         self.layout = Layout(start, fields, ignored, small.forgets)
         self.symmetry = Symmetry(self.layout, [chosen(start) for chosen in small.only.values()])
         self.symmetric = symmetric
+        self.namer: Callable[[bytes], Name] = self.symmetry.name if symmetric else lambda packed: (packed, 1, ())
         recorder = Recorder() if watch_paths else None
         self.steps = list(small.instances(start))
         self.views, self.between = Views(self.layout), Between(self.layout)
         both = Watched.over(self.layout), Watched.over(self.layout)
         self.acting = [Acting(self.layout, self.views, both, recorder, *step) for step in self.steps]
-        self.memos = [Memo(one) for one in self.acting]
+        twins = Twins(self.symmetry.exchange, self.symmetry.graphs, self.views)
+        self.memos = twins.memos(self.steps, self.acting) if symmetric else [Memo(one) for one in self.acting]
         self.together = Together(self.memos, self._met)
         self.named = [self._renamed_in(arguments) for _, arguments in self.steps]
-        self.exchanged: dict[Any, frozenset[int]] = {}
-        """Actions that need not be tried, by the identifiers that others stand for."""
+        self.spared_by: dict[Groups, frozenset[int]] = {}
         self.asking = Asking(self.layout, kinds)
         self.is_within: Callable[[bytes], bool] = (
             Memo(self._within) if small.within is not None else lambda packed: True
@@ -167,6 +169,8 @@ class Search:
         self.found = Explored(machine=small.name)
         self.number: dict[bytes, int] = {}
         self.states: list[bytes] = []
+        self.spared: list[frozenset[int]] = []
+        """Of each state the actions that need not be tried."""
         self.parent, self.by = array("l"), array("l")
 
     def _renamed_in(self, arguments: tuple[Any, ...]) -> tuple[int, ...]:
@@ -178,14 +182,9 @@ class Search:
         log, within = Log(), self.small.within
         return log.places, within is None or within(Watched.over(self.layout).on(packed, log))
 
-    def name(self, packed: bytes) -> bytes:
-        """The state that stands for this one."""
-        return self.symmetry.canonical(packed) if self.symmetric else packed
-
-    def beginnings(self) -> list[tuple[bytes, int]]:
-        """Where the search begins: states, and in how many ways of renaming each stays as it is."""
-        start = self.layout.start
-        return [self.symmetry.canonical_and_ways(start) if self.symmetric else (start, 1)]
+    def beginnings(self) -> list[Name]:
+        """Where the search begins."""
+        return [self.namer(self.layout.start)]
 
     def run(self, began: float, megabytes: float, seconds: float, progress: Progress | None) -> Explored:
         """Breadth first, level by level."""
@@ -207,8 +206,8 @@ class Search:
         if question is not None:
             self._violated(-1, -1, question.told())
             return
-        for first, ways in self.beginnings():
-            self._enter(first, ways, -1, -1)
+        for first in self.beginnings():
+            self._enter(first, -1, -1)
         level_end, at = len(states), 0
         while at < len(states) and found.violation is None:
             if at == level_end:
@@ -236,9 +235,8 @@ class Search:
 
     def _expand(self, at: int) -> None:
         packed, number, found = self.states[at], self.number, self.found
-        name = self.symmetry.canonical_and_ways if self.symmetric else lambda after: (after, 1)
         private = self.views(packed)
-        for action, outcome in self.together(packed, self._exchanged_in(packed)):
+        for action, outcome in self.together(packed, self.spared[at]):
             if outcome.left_out:
                 found.left_out.add(self.steps[action][0].__name__)
                 continue
@@ -253,29 +251,27 @@ class Search:
                 return
             if not outcome.writes:
                 continue
-            canonical, ways = name(after)
-            if canonical not in number:
+            name = self.namer(after)
+            if name[0] not in number:
                 question = self.asking.false(after, outcome.changed)
                 if question is not None:
                     self._violated(at, action, question.told())
                     return
-                self._enter(canonical, ways, at, action)
+                self._enter(name, at, action)
 
     def _met(self, outcome: Outcome) -> None:
         if outcome.path:
             self.found.paths.add(outcome.path)
 
-    def _exchanged_in(self, packed: bytes) -> frozenset[int]:
+    def _spared_by(self, groups: Groups) -> frozenset[int]:
         """The actions that need not be tried in a state, as others of them lead to the same but for names."""
-        if not self.symmetric:
-            return frozenset()
-        exchanged, loners = self.symmetry.stood_for(packed)
-        pattern = tuple(exchanged), tuple(loners.items())
-        found = self.exchanged.get(pattern)
+        found = self.spared_by.get(groups)
         if found is None:
-            found = self.exchanged[pattern] = frozenset(
+            exchanged = {one: members[0] for members, _ in groups for one in members[1:]}
+            idle = {one: members[0] for members, is_idle in groups for one in members[1:] if is_idle}
+            found = self.spared_by[groups] = frozenset(
                 action for action, named in enumerate(self.named)
-                if (named and named[0] in exchanged) or any(one in loners and loners[one] not in named for one in named)
+                if (named and named[0] in exchanged) or any(one in idle and idle[one] not in named for one in named)
             )  # fmt: skip
         return found
 
@@ -293,7 +289,9 @@ class Search:
             return self.between.false(packed, written(packed, outcome.unsettled), outcome.changed)
         return ""
 
-    def _enter(self, packed: bytes, ways: int, parent: int, action: int) -> None:
+    def _enter(self, name: Name, parent: int, action: int) -> None:
+        packed, ways, groups = name
+        self.spared.append(self._spared_by(groups))
         self.number[packed] = len(self.states)
         self.states.append(packed)
         self.parent.append(parent)
@@ -330,7 +328,7 @@ class Search:
         for number, (other, arguments) in enumerate(self.steps):
             if other is function:
                 outcome: Outcome = self.memos[number](here)
-                if outcome.refused is None and not outcome.left_out and self.name(outcome.after(here)) == target:
+                if outcome.refused is None and not outcome.left_out and self.namer(outcome.after(here))[0] == target:
                     steps.append((function, arguments))
                     return outcome.after(here)
         raise AssertionError("a step that was found is found again under other names")

@@ -18,7 +18,6 @@ canonical one is worked out once for them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 from math import factorial
 from typing import Any
 
@@ -26,8 +25,15 @@ from .exchange import Exchange
 from .graphs import Colours, Graph, Graphs, Row
 from .packing import Layout
 
-LAST = 1 << 30
-"""Behind all places."""
+Groups = tuple[tuple[tuple[int, ...], bool], ...]
+"""Groups of identifiers of which one stands for the others, as a renaming that exchanges them leaves the state as it
+is: one argument of an action may be replaced by another of its group, if the other arguments are replaced too. Those of
+some groups are *idle*: they name nothing and are named by nothing, so exchanging two of them changes nothing else."""
+Name = tuple[bytes, int, Groups]
+"""A canonical state, in how many ways of renaming it stays as it is, and what is alike in it."""
+Onto = tuple[list[int], list[tuple[list[int], list[int]]]]
+LAST = 1 << 64
+"""More than any colour."""
 
 
 class Symmetry:
@@ -38,25 +44,27 @@ class Symmetry:
         self.graphs = Graphs(layout, self.exchange.label, self.exchange.vms)
         self.count, self.owner, self.vms = self.exchange.count, self.exchange.owner, self.exchange.vms
         self.owned = [(vm, [one for members in own for one in members]) for vm, own in self.exchange.within.items()]
-        self.onto = self._onto()
-        """By two VMs: what each identifier of the first becomes if the first becomes the second. The classes in which
-        there is a choice stand apart, with the places to be taken."""
-        self.named_by = [owner >= 0 or one in self.vms for one, owner in enumerate(self.owner)] + [True]
+        self.onto: dict[tuple[int, ...], Onto] = {}
+        self.counts = [owner >= 0 or one in self.vms for one, owner in enumerate(self.owner)] + [True]
         """Whether frames and slots are numbered as a vertex names them: what VMs have, and the loose entries."""
-        self.known: dict[bytes, tuple[bytes, int]] = {}
-        """The canonical states of those that were told apart at a glance, and in how many ways they stay as they are.
-        """
+        self.known: dict[bytes, Name] = {}
+        """The canonical states of those that were told apart at a glance."""
+        self.groups: dict[Groups, Groups] = {}
 
-    def _onto(self) -> dict[tuple[int, int], tuple[list[tuple[int, int]], list[tuple[list[int], list[int]]]]]:
-        within, label, onto = self.exchange.within, self.exchange.label, {}
-        for vm, other in product(self.vms, repeat=2):
-            if label[vm] == label[other]:
-                pairs = list(zip(within[vm], within[other], strict=True))
-                onto[vm, other] = (
-                    [(mine[0], theirs[0]) for mine, theirs in pairs if len(mine) == 1],
-                    [(mine, theirs) for mine, theirs in pairs if len(mine) > 1],
-                )
-        return onto
+    def _onto(self, vms: tuple[int, ...]) -> Onto:
+        """What becomes of all identifiers when VMs take each other's places, and of which classes there is a choice."""
+        found = self.onto.get(vms)
+        if found is None:
+            within, new, choices = self.exchange.within, list(range(self.count + 1)), []
+            for vm, other in zip(self.vms, vms, strict=True):
+                new[vm] = other
+                for mine, theirs in zip(within[vm], within[other], strict=True):
+                    for one, place in zip(mine, theirs, strict=True):
+                        new[one] = place
+                    if len(mine) > 1:
+                        choices.append((mine, theirs))
+            found = self.onto[vms] = new, choices
+        return found
 
     # colours
 
@@ -102,16 +110,8 @@ class Symmetry:
 
     # the canonical state
 
-    def canonical(self, packed: bytes) -> bytes:
-        """The one state that stands for all that differ from this one in names only."""
-        return self.canonical_and_ways(packed)[0]
-
-    def orbit(self, ways: int) -> int:
-        """How many states differ from one in names only, itself included, if so many renamings leave it as it is."""
-        return self.exchange.group // ways
-
-    def canonical_and_ways(self, packed: bytes) -> tuple[bytes, int]:
-        """The canonical state, and in how many ways of renaming a state stays as it is."""
+    def name(self, packed: bytes) -> Name:
+        """The canonical state, and what can be said of it."""
         rows = self.graphs.read(packed)
         glanced = self.graphs.rename(packed, rows, self._at_a_glance(rows))
         found = self.known.get(glanced)
@@ -119,85 +119,82 @@ class Symmetry:
             found = self.known[glanced] = self._work_out(glanced)
         return found
 
-    def _work_out(self, packed: bytes) -> tuple[bytes, int]:
+    def orbit(self, ways: int) -> int:
+        """How many states differ from one in names only, itself included, if so many renamings leave it as it is."""
+        return self.exchange.group // ways
+
+    def _work_out(self, packed: bytes) -> Name:
         graph = self.graphs.graph(packed)
-        return self._order(packed, self._refine(graph.colours, graph), graph)
+        colours = self._refine(graph.colours, graph)
+        alike = self._alike(colours, graph)
+        canonical, ways, new = self._order(packed, colours, graph)
+        groups = tuple(sorted((tuple(sorted([new[one] for one in members])), idle) for members, idle in alike))
+        return canonical, ways, self.groups.setdefault(groups, groups)
 
     def _at_a_glance(self, rows: Sequence[Row]) -> list[int]:
         """New numbers: by what each holds and what those hold that it names; frames and slots as pages come to them."""
-        graphs = self.graphs
-        colours, seen = graphs.plain.copy(), graphs.plain.copy()
-        for one, row in zip(graphs.vertices, rows, strict=True):
-            colours[one] = seen[one] = row.colour
-        naming: list[tuple[int, tuple[int, ...]]] = []
-        for one, row in zip(graphs.vertices, rows, strict=True):
-            names = row.names
-            if names:
-                seen[one] = hash((row.colour, *[colours[name] for name in names]))
-                naming.append((one, names))
+        colours, naming = self.graphs.colours(rows), self.graphs.naming(rows)
+        seen = colours.copy()
+        for one, names in naming:
+            if len(names) == 1:
+                seen[one] = hash((colours[one], colours[names[0]]))
+            else:
+                seen[one] = hash((colours[one], *[colours[name] for name in names]))
         if self.exchange.of_vms:
             for vm, own in self.owned:
                 seen[vm] = hash((seen[vm], sum([seen[one] for one in own])))
         new = self._numbered(seen)
         if self.exchange.of_no_vm:
-            first: dict[int, int] = {}
             for one, names in naming:
-                if self.named_by[one]:
-                    place = new[one]
+                if self.counts[one]:
+                    place = new[one] - LAST
                     for name in names:
-                        if place < first.get(name, LAST):
-                            first[name] = place
-            for members in self.exchange.of_no_vm:
-                in_order = sorted(members, key=lambda one: (first.get(one, LAST), seen[one]))
-                for place, one in zip(members, in_order, strict=True):
-                    new[one] = place
+                        if place < seen[name]:
+                            seen[name] = place
+            self._number_rest(seen, new)
         return new
 
     def _numbered(self, colours: Colours) -> list[int]:
         """New numbers in the order of colours, for VMs and what they have."""
-        new = list(range(self.count + 1))
-        by_colour = colours.__getitem__
+        vms = list(self.vms)
         for members in self.exchange.of_vms:
-            for place, one in zip(members, sorted(members, key=by_colour), strict=True):
+            if colours[members[0]] <= colours[members[-1]] and len(members) == 2:
+                continue
+            for place, one in zip(members, sorted(members, key=colours.__getitem__), strict=True):
+                vms[self.vms.index(one)] = place
+        plain, choices = self._onto(tuple(vms))
+        new = plain.copy()
+        for members, places in choices:
+            for place, one in zip(places, sorted(members, key=colours.__getitem__), strict=True):
                 new[one] = place
-        for vm in self.vms:
-            single, choices = self.onto[vm, new[vm]]
-            for one, place in single:
-                new[one] = place
-            for members, places in choices:
-                for place, one in zip(places, sorted(members, key=by_colour), strict=True):
-                    new[one] = place
         return new
 
-    def stood_for(self, packed: bytes) -> tuple[dict[int, int], dict[int, int]]:
-        """Identifiers that need not be tried where another one is, with that one.
+    def _number_rest(self, colours: Colours, new: list[int]) -> None:
+        """The same for what belongs to no VM."""
+        for members in self.exchange.of_no_vm:
+            for place, one in zip(members, sorted(members, key=colours.__getitem__), strict=True):
+                new[one] = place
 
-        The first are those that some renaming which leaves the state as it is exchanges for the other: one argument
-        of an action may be replaced by it, if the other arguments are replaced too. The second hold the same, name
-        nothing and are named by nothing: exchanging two of them changes nothing else.
-        """
-        graph = self.graphs.graph(packed)
-        colours = self._refine(graph.colours, graph)
+    def _alike(self, colours: Colours, graph: Graph) -> list[tuple[list[int], bool]]:
+        """The identifiers that can be exchanged so that the state stays as it is: see `Groups`."""
         tied = self._ties(colours)
         busy = tied.intersection(graph.busy)
-        loners: dict[int, int] = {}
-        alike: dict[Any, int] = {}
-        for one in sorted(tied - busy):
-            other = alike.setdefault((colours[one], self.owner[one]), one)
-            if other != one:
-                loners[one] = other
-        exchanged = dict(loners)
-        if busy and self._tell_apart(busy, list(colours), graph)[1]:
-            for one in sorted(busy):
-                other = alike.setdefault(colours[one], one)
-                if other != one:
-                    exchanged[one] = other
-        return exchanged, loners
+        found: dict[Any, list[int]] = {}
+        for one in tied.difference(busy):
+            found.setdefault((colours[one], self.owner[one]), []).append(one)
+        groups = [(members, True) for members in found.values()]
+        if busy and self._tell_apart(busy, colours.copy(), graph)[1]:
+            found = {}
+            for one in busy:
+                if one < self.count:
+                    found.setdefault(colours[one], []).append(one)
+            groups += [(members, False) for members in found.values()]
+        return [group for group in groups if len(group[0]) > 1]
 
-    def _order(self, packed: bytes, colours: Colours, graph: Graph) -> tuple[bytes, int]:
+    def _order(self, packed: bytes, colours: Colours, graph: Graph) -> tuple[bytes, int, list[int]]:
         tied = self._ties(colours)
         if not tied:
-            return self._renamed(packed, colours, graph), 1
+            return self._renamed(packed, colours, graph, 1)
         ways, busy = 1, tied.intersection(graph.busy)
         if len(busy) < len(tied):  # the idle ones can be numbered in any order
             alike: dict[tuple[int, int], int] = {}
@@ -207,22 +204,22 @@ class Symmetry:
             for number in alike.values():
                 ways *= factorial(number)
         if not busy:
-            return self._renamed(packed, colours, graph), ways
+            return self._renamed(packed, colours, graph, ways)
         more, clear = self._tell_apart(busy, colours, graph)
         if clear:
-            return self._renamed(packed, colours, graph), ways * more
+            return self._renamed(packed, colours, graph, ways * more)
         cell = self._first_cell(colours, busy)
         candidates = cell[:1] if self._is_forest(colours, graph) else cell
-        best, found_ways = b"", 0
+        best, found_ways, new = b"", 0, []  # type: bytes, int, list[int]
         for one in candidates:
             chosen = list(colours)
             chosen[one] = hash((colours[one], 11))
-            found, own = self._order(packed, self._refine(chosen, graph), graph)
+            found, own, numbers = self._order(packed, self._refine(chosen, graph), graph)
             if not best or found < best:
-                best, found_ways = found, own * (len(cell) if len(candidates) == 1 else 1)
+                best, found_ways, new = found, own * (len(cell) if len(candidates) == 1 else 1), numbers
             elif found == best:
                 found_ways += own
-        return best, found_ways
+        return best, found_ways, new
 
     def _ties(self, colours: Colours) -> set[int]:
         """All vertices that are not the only ones of their colour; none if every identifier is."""
@@ -307,13 +304,11 @@ class Symmetry:
             root[a] = b
         return True
 
-    def _renamed(self, packed: bytes, colours: Colours, graph: Graph) -> bytes:
+    def _renamed(self, packed: bytes, colours: Colours, graph: Graph, ways: int) -> tuple[bytes, int, list[int]]:
         """The state in which identifiers are numbered in the order of their colours."""
         new = self._numbered(colours)
-        for members in self.exchange.of_no_vm:
-            for place, one in zip(members, sorted(members, key=colours.__getitem__), strict=True):
-                new[one] = place
-        return self.graphs.rename(packed, graph.rows, new)
+        self._number_rest(colours, new)
+        return self.graphs.rename(packed, graph.rows, new), ways, new
 
     def rename(self, packed: bytes, new: Sequence[int]) -> bytes:
         """The state in which each identifier has another number."""

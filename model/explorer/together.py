@@ -60,6 +60,8 @@ class Together:
                     following = ahead[packed[place]] = Branch(actions.copy())
                 branches.append(following)
             for action, node in branch.alone.values():
+                if action in but:
+                    continue
                 try:
                     while node.__class__ is list:
                         node = node[1][packed[node[0]]]

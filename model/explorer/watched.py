@@ -144,10 +144,10 @@ class Watched(Machine):
         return self
 
     def settled(self) -> None:
-        """Raise `Moved` if a field that is left out is not what it was."""
-        for name, field in self.fixed.items():
-            if field.now and field.moved() and name not in self.layout.ignored:
-                raise Moved(name)
+        """Raise `Moved` if fields that are left out are not what they were."""
+        moved = {name for name, field in self.fixed.items() if field.now and field.moved()} - self.layout.ignored
+        if moved:
+            raise Moved(moved)
 
     @property
     def writes(self) -> dict[int, int]:
