@@ -14,9 +14,10 @@ from pagelaw.model.explorer.packing import fields_that_tell_apart
 from pagelaw.model.explorer.search import Explored, Search, explore
 from pagelaw.model.explorer.symmetry import Name, Symmetry
 
-QUICK = ("domains", "dying", "power", "blocks")
+QUICK = ("domains", "dying", "power", "blocks", "admission", "two-guests")
 SLOW = ("overflow", "pins", "moving", "sharing", "marking-devices", "sharing-devices", "balloon", "balloon-paging",
-        "first-touch", "paging-devices", "clean")  # fmt: skip
+        "first-touch", "paging-devices", "clean", "shared-paging", "false-matches", "shared-leaving",
+        "after-power-off-moving", "bounce-sharing")  # fmt: skip
 
 
 def renamings(symmetry: Symmetry) -> Iterator[list[int]]:

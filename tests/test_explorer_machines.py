@@ -39,6 +39,19 @@ SEEN: dict[str, tuple[int, int, int, int]] = {
     "estimates": (20_784, 166_272, 130_800, 22),
     "prices": (1_785, 7_038, 6_072, 19),
     "reclamation": (1_031, 33_659, 4_707, 14),
+    "shared-paging": (1_318, 26_288, 6_158, 17),
+    "minimum": (4_014, 66_216, 22_226, 19),
+    "false-matches": (841, 14_724, 3_886, 24),
+    "three-equal": (1_980, 61_536, 8_767, 13),
+    "shared-leaving": (2_170, 17_340, 7_206, 15),
+    "bounce-sharing": (2_318, 34_276, 9_608, 25),
+    "blocked-sharing": (2_700, 51_912, 13_633, 25),
+    "admission": (213, 827, 524, 18),
+    "sample-of-one": (840, 6_720, 3_248, 10),
+    "after-power-off": (813, 813, 2_526, 17),
+    "after-power-off-balloon": (1_368, 1_368, 9_220, 24),
+    "after-power-off-moving": (766, 8_102, 1_624, 30),
+    "two-guests": (240, 960, 2_160, 8),
 }
 QUICK = ("common", "first-touch", "domains")
 

@@ -11,15 +11,33 @@ from pagelaw.spec.balloon import inflate
 from pagelaw.spec.language import Value, Word, require
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.operations import finish_unmapping, frame_is_private, leave_old_frame
-from pagelaw.spec.paging import page_out_to_copy, pick_for_paging, slot_is_free
+from pagelaw.spec.paging import (
+    finish_write,
+    page_out_to_copy,
+    pick_for_paging,
+    reserve_slot,
+    slot_is_free,
+    start_write,
+)
+from pagelaw.spec.power import reap
 from pagelaw.spec.refusals import Refused
 from pagelaw.spec.remapping import finish_protecting_move, move_to_high
-from pagelaw.spec.sharing import copy, install_copy, key_of, scan_before_paging_misses, scan_leaves_hint
+from pagelaw.spec.sharing import (
+    await_flushes,
+    check_pins,
+    copy,
+    install_copy,
+    key_of,
+    protect,
+    scan_before_paging_misses,
+    scan_leaves_hint,
+)
 from pagelaw.spec.translation import (
     evict_shadow,
     evict_tlb,
     flush,
     flush_devices,
+    flushed,
     guest_changes_table,
     guest_invalidates,
     install_fill,
@@ -69,6 +87,20 @@ def flush_both(s: Machine, cpu: VCPU, page: Page) -> None:
         flush_devices(s, page)
 
 
+def all_flush(s: Machine, page: Page) -> None:
+    """Every vCPU and the devices do the flush that they were asked for."""
+    require(not flushed(s, page), Refused.NOTHING_OWED)
+    at_once.all_flush(s, page)
+
+
+def offer(s: Machine, page: Page) -> None:
+    """The driver tells a page, which is unmapped."""
+    require(isinstance(s.pmap[page], Mapped), Refused.NOT_MAPPED)
+    inflate(s, page)
+    at_once.all_flush(s, page)
+    finish_unmapping(s, page)
+
+
 def surrender(s: Machine, page: Page) -> None:
     """The driver tells a page that has no frame: it is in the balloon at once."""
     require(not isinstance(s.pmap[page], Mapped), Refused.OPERATION_IN_PROGRESS)
@@ -82,6 +114,37 @@ def mark(s: Machine, page: Page, other: Page) -> None:
     at_once.mark_in_steps(s, page, other)
 
 
+def protect_alone(s: Machine, page: Page) -> None:
+    """A page that has found a frame is write-protected, and nobody uses it: it can be compared."""
+    protect(s, page)
+    at_once.all_flush(s, page)
+    await_flushes(s, page)
+    check_pins(s, page)
+
+
+def move_over(s: Machine, page: Page) -> None:
+    """A page is copied to the frame that was taken for it, which only it may read from now on."""
+    copy(s, page)
+    install_copy(s, page)
+    at_once.all_flush(s, page)
+
+
+def unmap_to_page_out(s: Machine, page: Page) -> None:
+    """An attempt to share the page, if its frame is its own, and then it is picked and unmapped."""
+    if frame_is_private(s, page):
+        scan_before_paging_misses(s, page)
+    pick_for_paging(s, page)
+    at_once.all_flush(s, page)
+    finish_unmapping(s, page)
+
+
+def write_out(s: Machine, page: Page, slot: Slot) -> None:
+    """A page that is unmapped is written to a slot."""
+    reserve_slot(s, page, slot)
+    start_write(s, page, s.zero)
+    finish_write(s, page)
+
+
 def page_out(s: Machine, page: Page, slot: Slot) -> None:
     """An attempt to share the page, if its frame is its own, and then the page-out."""
     require(slot_is_free(s, slot), Refused.NO_FREE_SLOT)
@@ -93,9 +156,7 @@ def page_out(s: Machine, page: Page, slot: Slot) -> None:
 def page_out_for_copy(s: Machine, page: Page) -> None:
     """The page-out of a page in a shared frame that has a copy in the swap area already."""
     require(has_copy(s, page), Refused.NO_KEPT_SLOT)
-    pick_for_paging(s, page)
-    at_once.all_flush(s, page)
-    finish_unmapping(s, page)
+    unmap_to_page_out(s, page)
     page_out_to_copy(s, page)
 
 
@@ -105,6 +166,14 @@ def has_copy(s: Machine, page: Page) -> bool:
         case Mapped(mpn):
             return s.frame_slot[mpn] != NothingKept()
     return False
+
+
+def unmap_to_reap(s: Machine, page: Page) -> None:
+    """A page of a dying VM that has a frame is unmapped."""
+    require(isinstance(s.pmap[page], Mapped), Refused.NOT_MAPPED)
+    reap(s, page)
+    at_once.all_flush(s, page)
+    finish_unmapping(s, page)
 
 
 def move_up(s: Machine, page: Page, hot: Page, new: MPN) -> None:
@@ -120,7 +189,8 @@ def move_up(s: Machine, page: Page, hot: Page, new: MPN) -> None:
 
 ROWS = {
     row.__name__: row for row in (
-        write, reach, reach_to_write, flush_both, surrender, mark, page_out, page_out_for_copy, move_up,
+        write, reach, reach_to_write, flush_both, all_flush, offer, surrender, mark, protect_alone, move_over,
+        unmap_to_page_out, write_out, page_out, page_out_for_copy, unmap_to_reap, move_up,
         at_once.touch_in_steps, at_once.share_in_steps, at_once.mark_in_steps, at_once.break_in_steps,
         at_once.balloon_in_steps, at_once.page_in_in_steps, at_once.move_in_steps, at_once.reap_in_steps,
     )

@@ -41,7 +41,7 @@ class Together:
 
     def __init__(self, memos: Sequence[Memo], met: Callable[[Outcome], None]) -> None:
         self.memos, self.met = memos, met
-        """Told of each outcome when it is met for the first time, a refusal too."""
+        """Told of each outcome when it is met for the first time at least, of refusals too."""
         self.root = Branch(list(range(len(memos))))
 
     def __call__(self, packed: bytes, but: Container[int]) -> list[tuple[int, Outcome]]:
@@ -70,6 +70,8 @@ class Together:
                 else:
                     if node.refused is None:
                         found.append((action, node))
+                    elif node.path:
+                        self.met(node)
         for action in unknown:
             if action not in but:
                 outcome = self._learn(action, packed)
