@@ -11,7 +11,7 @@ import attrs
 from .batched import Batch
 from .failure import Failure
 
-EXAMPLES = 40
+EXAMPLES = 10
 """Stepwise runs between two looks at the time."""
 
 

@@ -12,10 +12,25 @@ from typing import Any, TypeVar
 
 import attrs
 
-from pagelaw.spec import operations, translation
+from pagelaw.spec import balloon, operations, paging, power, shares, sharing, translation
 from pagelaw.spec.language import VM
 from pagelaw.spec.machine import Machine
-from pagelaw.spec.vocabulary import MPN, VCPU, Mapped, Names, Page, Slot, VPage
+from pagelaw.spec.vocabulary import (
+    MPN,
+    VCPU,
+    Ballooned,
+    ComingIn,
+    KeptSlot,
+    Mapped,
+    Names,
+    Operation,
+    Page,
+    Slot,
+    Transfer,
+    UnderWay,
+    Unmapped,
+    VPage,
+)
 
 from ..reference.actors import Actors
 from ..reference.beside import parameter_sorts
@@ -24,7 +39,7 @@ from ..reference.scheduler import TURNS as PLAIN_TURNS
 
 T = TypeVar("T")
 
-TURNS = {**PLAIN_TURNS, "meddle": 8}
+TURNS = {**PLAIN_TURNS, "meddle": 6, "slip": 4}
 """How often each actor has its turn; the names are methods of `Moody`."""
 
 
@@ -35,15 +50,17 @@ class Mood:
     name: str
     turns: Mapping[str, int] = TURNS
     put_off: float = 0.0
-    """How often a flush, or a transfer's end, that an operation waits for is put off; others act on the page then."""
+    """How often a flush, a transfer or a disk read takes its time; others act on the page then."""
     too_early: float = 0.08
-    """How often the operation goes on all the same, and must be refused."""
+    """How often somebody does not look whether a step is due, and must be refused."""
     give_up: float = 0.02
-    """How often an operation is abandoned."""
+    """How often an operation is abandoned, or a guest starts anew in place of a change of its targets."""
     pages: int | None = None
     """With how many pages of each VM all are busy; None for all of them."""
     contents: int | None = None
     """How many values are written; None for all of them."""
+    begins: str | None = None
+    """What is mostly begun on a page that has a frame, a method of `Moody`; None for anything."""
 
 
 MOODS = (
@@ -55,6 +72,9 @@ MOODS = (
     Mood(name="equal pages", contents=1, pages=2, put_off=0.3, turns={**TURNS, "page": 40, "access": 25}),
     Mood(name="second thoughts", give_up=0.12, put_off=0.3, turns={**TURNS, "page": 40}),
     Mood(name="devices", put_off=0.4, turns={**TURNS, "access": 20, "page": 30, "device": 45}),
+    Mood(name="swapping", put_off=0.2, begins="reclaim", turns={**TURNS, "access": 30, "page": 50}),
+    Mood(name="ballooning", put_off=0.2, begins="inflate", turns={**TURNS, "page": 40, "vm": 10}),
+    Mood(name="policy", turns={**TURNS, "access": 15, "page": 25, "vm": 40}),
 )
 """Taken one after the other, run by run."""
 
@@ -64,6 +84,10 @@ class Moody(Actors):
 
     mood = MOODS[0]
     busy_pages: Mapping[VM, Sequence[Page]] | None = None
+
+    def __init__(self, machine: Machine, random: Random) -> None:
+        super().__init__(machine, random)
+        self.at_stage[ComingIn] = self.come_in
 
     def in_mood(self, mood: Mood) -> None:
         """Take on a mood: choose the pages and values to be busy with."""
@@ -101,6 +125,15 @@ class Moody(Actors):
         rule = self.any_of(self.rules)
         return rule, tuple(self.fitting(sort, page) for sort in parameter_sorts(rule))
 
+    def slip(self) -> Proposal:
+        """Somebody's next step with one argument that is another than was meant: what is just not allowed is tried."""
+        rule, arguments = self.go_on(self.any_of(self.pages)) if self.chance(0.7) else self.device()
+        if not arguments:
+            return rule, arguments
+        at = int(self.random() * len(arguments))
+        other = self.anything(parameter_sorts(rule)[at])
+        return rule, (*arguments[:at], other, *arguments[at + 1 :])
+
     def fitting(self, sort: type, page: Page) -> Any:
         """A value of this sort that has to do with a page; else any."""
         if sort is Page:
@@ -127,6 +160,48 @@ class Moody(Actors):
             return operations.abandon, (page,)
         return self.at_stage[type(operation)](page, operation)
 
+    # Somebody does not look first.
+
+    def is_hasty(self) -> bool:
+        """Whether somebody does now what may not be due."""
+        return self.chance(self.mood.too_early)
+
+    def come_in(self, page: Page, coming: ComingIn) -> Proposal:
+        """A page-in goes on, or takes its time; or another vCPU faults on the page and knows nothing of it."""
+        if self.chance(self.mood.put_off):
+            return self.meanwhile(page)
+        if self.chance(0.2):
+            return paging.start_page_in, (self.any_of(self.cpus_of[page.vm]), page, self.free_frame())
+        return self.page_in(coming.cpu)
+
+    def scan(self, page: Page, leaving: bool = False) -> Proposal:
+        """A scan; it may look for a frame that is not listed, or leave a hint though another page has the same."""
+        if self.is_hasty():
+            return (sharing.scan_finds_shared_frame if self.chance(0.5) else sharing.scan_leaves_hint), (page,)
+        return super().scan(page, leaving)
+
+    def write_shared(self, page: Page, mpn: MPN) -> Proposal:
+        """A write to a page in a shared frame; the frame may be taken over from others who use it."""
+        if self.machine.take_over and self.chance(0.3):
+            return sharing.take_over_frame, (page,)
+        return super().write_shared(page, mpn)
+
+    def take_away(self, page: Page, operation: Unmapped) -> Proposal:
+        """A page out of reach leaves; it may leave for an older copy."""
+        if type(self.machine.kept[page]) is KeptSlot and self.chance(0.3):
+            return paging.page_out_clean, (page,)
+        return super().take_away(page, operation)
+
+    def divide(self, vm: VM) -> Proposal:
+        """Memory is divided; a page may be taken of any VM, not of the one with the highest price."""
+        if self.machine.to_take and self.chance(0.3):
+            return shares.revoke_page, (self.any_of(self.vms),)
+        return super().divide(vm)
+
+    def reset(self, vm: VM) -> Proposal:
+        """A balloon is cleared; the driver may be taken for ready before it is."""
+        return (balloon.reset_driver, (vm,)) if self.chance(0.3) else super().reset(vm)
+
     def when_flushed(self, page: Page, rule: Rule) -> Proposal:
         """What a step waits for; or the step itself, too early; or somebody uses the time."""
         flush = self.owed_flush(page)
@@ -134,7 +209,7 @@ class Moody(Actors):
         pinned = type(backing) is Mapped and self.machine.pins[backing.mpn]
         if flush is None and not pinned:
             return rule, (page,)
-        if self.chance(self.mood.too_early):
+        if self.is_hasty():
             return rule, (page,)
         if self.chance(self.mood.put_off):
             return self.meanwhile(page)
@@ -150,7 +225,35 @@ class Moody(Actors):
             running = [place for place in self.places if life[place[0].vm] is RUNNING]
             if running:
                 return self.access_at(*self.any_of(running))
+        if life[vm] is DYING and self.is_hasty():
+            return power.finish_power_off, (vm,)
         return super().power(vm)
+
+    def begin_on_mapped(self, page: Page, mpn: MPN) -> Proposal:
+        """Anything is begun on a page with a frame; mostly what the mood wants."""
+        if self.mood.begins is not None and self.chance(0.6):
+            begin: Callable[[Page], Proposal] = getattr(self, self.mood.begins)
+            return begin(page)
+        return super().begin_on_mapped(page, mpn)
+
+    def begin(self, page: Page, idle: Operation) -> Proposal:
+        """Something begins; what is in the balloon mostly stays there for a while."""
+        if type(self.machine.pmap[page]) is Ballooned and self.chance(0.6):
+            return self.policy(page.vm)
+        return super().begin(page, idle)
+
+    def policy(self, vm: VM) -> Proposal:
+        """Targets change; or the guest, or its balloon driver, starts anew."""
+        if self.machine.life[vm] is RUNNING and self.chance(self.mood.give_up):
+            return (balloon.reset_guest if self.chance(0.5) else balloon.stop_driver), (vm,)
+        return super().policy(vm)
+
+    def io(self, transfer: Transfer, page: Page) -> Proposal:
+        """A transfer goes on, or takes its time: what begins on its page meanwhile finds it there."""
+        under_way = self.machine.transfer[transfer]
+        if isinstance(under_way, UnderWay) and self.chance(self.mood.put_off):
+            return self.go_on(under_way.page)
+        return super().io(transfer, page)
 
     def meanwhile(self, page: Page) -> Proposal:
         """Somebody reaches for a page in the middle of its operation: a vCPU, a device, or another page's operation."""

@@ -33,10 +33,12 @@ from .statements import REFINEMENT
 
 T = TypeVar("T")
 
-STEPS = 100
-"""Steps of a run."""
+STEPS = 300
+"""Steps of a run: the first hundred turn VMs on and give pages their frames."""
 FINE = 1 << 10
 """How finely a probability is drawn."""
+AT_THE_END = ("theorem", "operation")
+"""What is asked at the end of a run only."""
 
 
 class Drawing:
@@ -93,7 +95,9 @@ class Tally:
 
 
 def only(machine: Machine, failure: Failure) -> Checking:
-    """A check that asks for nothing but what a failure violates."""
+    """A check that asks for nothing but what a failure violates. What is asked at the end of a run needs all before."""
+    if failure.kind in AT_THE_END:
+        return Full(machine)
     return Full(machine, (failure.kind,), None if failure.kind == REFINEMENT else failure.name)
 
 
@@ -111,18 +115,23 @@ def state_machine(
     tests something else beside the reference gives a subclass. check_for: the same for one failure only.
     """
     noted = Tally() if tally is None else tally
-    checks: dict[tuple[Sizes, str], Checking] = {}
+    checks: dict[tuple[Sizes, bool], Checking] = {}
+    first: list[Failure] = []
+    """The first violation. What it is decides what is asked from then on, so that the same run ends the same way."""
 
     def check_of(sizes: Sizes) -> Checking:
-        failed = noted.failure
-        key = sizes, failed.broken if failed else ""
+        key = sizes, bool(first)
         if key in checks:
             checks[key].restart()
-        elif failed is None:
+        elif not first:
             checks[key] = check(machine(sizes))
         else:  # from now on Hypothesis shrinks: only what was violated need be asked, and that is faster
-            checks[key] = check_for(machine(sizes), failed)
+            checks[key] = check_for(machine(sizes), first[0])
         return checks[key]
+
+    def note(sizes: Sizes, steps: Sequence[Proposal], found: Violation) -> None:
+        noted.failure = Failure.of(sizes, steps, found, mutant)
+        first.append(noted.failure)
 
     class Runs(RuleBasedStateMachine):
         """Steps of the reference model, each checked."""
@@ -154,7 +163,7 @@ def state_machine(
                 return
             except Violation as found:
                 self.failed = True
-                noted.failure = Failure.of(self.sizes, [*self.steps, (of_spec, arguments)], found, mutant)
+                note(self.sizes, [*self.steps, (of_spec, arguments)], found)
                 raise
             self.steps.append((of_spec, arguments))
             noted.steps += 1
@@ -164,13 +173,12 @@ def state_machine(
             """The theorems, and the operations in one piece, are asked of the state that the run leaves."""
             if not hasattr(self, "steps") or self.failed:
                 return
-            failed = noted.failure
-            if failed is not None and failed.kind not in ("theorem", "operation"):
+            if first and first[0].kind not in AT_THE_END:
                 return
             try:
                 self.check.control()
             except Violation as found:
-                noted.failure = Failure.of(self.sizes, self.steps, found, mutant)
+                note(self.sizes, self.steps, found)
                 raise
 
     return Runs

@@ -16,8 +16,23 @@ from pathlib import Path
 import pagelaw.spec  # noqa: F401  (fills the register)
 from pagelaw.spec.language import REGISTER
 
-ORDER = ["frames", "translation", "coherence", "zeroing", "operations", "balloon", "paging", "sharing", "sampling",
-         "power", "devices", "remapping", "estimators", "shares", "reclamation"]
+ORDER = [
+    "frames",
+    "translation",
+    "coherence",
+    "zeroing",
+    "operations",
+    "balloon",
+    "paging",
+    "sharing",
+    "sampling",
+    "power",
+    "devices",
+    "remapping",
+    "estimators",
+    "shares",
+    "reclamation",
+]
 
 
 def main(results: Path) -> None:
@@ -32,7 +47,8 @@ def main(results: Path) -> None:
         rules = {n for n in REGISTER["rule"] if chapter[n] in so_far}
         properties = {n for k in ("invariant", "transition") for n in REGISTER[k] if chapter[n] in so_far}
         asked = [
-            o for o in obligations
+            o
+            for o in obligations
             if o["rule"] in rules and (o["property"] in properties or o["kind"] not in ("invariant", "transition"))
         ]
         pairs = len(properties) * len([p for p in paths if p[0] in rules])

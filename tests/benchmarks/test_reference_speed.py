@@ -1,6 +1,6 @@
 """How many steps a second the reference model does, choice of step and rule together.
 
-    pytest tests/benchmarks/test_reference_speed.py -m deep -s
+pytest tests/benchmarks/test_reference_speed.py -m deep -s
 """
 
 from typing import Any

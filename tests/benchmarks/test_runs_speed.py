@@ -32,8 +32,8 @@ def test_batched_runs_check_twenty_times_as_fast() -> None:
     """In turns, so that a noisy machine is noisy for both; after a start that fills what is remembered."""
     batch = Batch(seed=1, surveys=False)
     batched(batch, 80_000)
-    stepwise(0, 10)
-    pairs = [(batched(batch, 26_000), stepwise(number, 30)) for number in range(1, 5)]
+    stepwise(0, 4)
+    pairs = [(batched(batch, 26_000), stepwise(number, 10)) for number in range(1, 5)]
     fast, slow = (sum(rates) / len(pairs) for rates in zip(*pairs, strict=True))
     print(f"\nbatched {fast:,.0f}, stepwise {slow:,.0f} checked steps a second: {fast / slow:.1f} times")
     assert fast >= GOAL * slow
