@@ -27,7 +27,7 @@ STEPS = 2000
 OPERATIONS_EVERY = 4
 """At the end of one run of so many, the operations are done in one piece and in steps."""
 SURVEYED = 8
-"""One run of so many is surveyed for the paths it takes, once all were taken; until then one of two."""
+"""One run of so many is surveyed for the paths it takes, once all were taken; until then two of three."""
 SURVEY_SEED = 500_000
 """Where the seeds of the surveyed runs begin."""
 
@@ -71,8 +71,8 @@ class Batch:
     def one_run(self) -> Failure | None:
         """The next run; the failure that it found, not yet made minimal."""
         number, self.runs = self.runs, self.runs + 1
-        every = SURVEYED if not self.reach.missing_paths() else 2
-        if self.surveys and number % every == every - 1:
+        surveyed = number % 3 > 0 if self.reach.missing_paths() else number % SURVEYED == 0
+        if self.surveys and surveyed:
             self._survey()
             return None
         sizes, mood, seed = self._next(self._checked_so_far)

@@ -22,6 +22,7 @@ from pagelaw.spec.vocabulary import (
     ComingIn,
     KeptSlot,
     Mapped,
+    Marking,
     Names,
     Operation,
     Page,
@@ -38,6 +39,8 @@ from ..reference.choosing import DYING, IDLE, RUNNING, Proposal, Rule
 from ..reference.scheduler import TURNS as PLAIN_TURNS
 
 T = TypeVar("T")
+
+MARKING = Marking()
 
 TURNS = {**PLAIN_TURNS, "meddle": 6, "slip": 4}
 """How often each actor has its turn; the names are methods of `Moody`."""
@@ -73,9 +76,11 @@ MOODS = (
     Mood(name="second thoughts", give_up=0.12, put_off=0.3, turns={**TURNS, "page": 40}),
     Mood(name="devices", put_off=0.4, turns={**TURNS, "access": 20, "page": 30, "device": 45}),
     Mood(name="swapping", put_off=0.2, begins="reclaim", turns={**TURNS, "access": 30, "page": 50}),
+    Mood(name="equal pages leave", put_off=0.4, contents=1, begins="reclaim",
+         turns={**TURNS, "access": 25, "page": 40, "device": 25}),
     Mood(name="ballooning", put_off=0.2, begins="inflate", turns={**TURNS, "page": 40, "vm": 10}),
     Mood(name="policy", turns={**TURNS, "access": 15, "page": 25, "vm": 40}),
-)
+)  # fmt: skip
 """Taken one after the other, run by run."""
 
 
@@ -118,11 +123,14 @@ class Moody(Actors):
 
         What a rule must refuse is tried where it would do harm: a step out of order, one vCPU for another.
         """
+        return self.about(self.any_of(self.rules))
+
+    def about(self, rule: Rule) -> Proposal:
+        """This rule, with arguments that fit a page in the middle of something."""
         page = self.any_of(self.pages)
         for _ in range(2):
             if self.machine.operation[page] is IDLE:
                 page = self.any_of(self.pages)
-        rule = self.any_of(self.rules)
         return rule, tuple(self.fitting(sort, page) for sort in parameter_sorts(rule))
 
     def slip(self) -> Proposal:
@@ -168,6 +176,8 @@ class Moody(Actors):
 
     def come_in(self, page: Page, coming: ComingIn) -> Proposal:
         """A page-in goes on, or takes its time; or another vCPU faults on the page and knows nothing of it."""
+        if self.machine.life[page.vm] is DYING and self.chance(0.5):
+            return operations.abandon, (page,)
         if self.chance(self.mood.put_off):
             return self.meanwhile(page)
         if self.chance(0.2):
@@ -175,10 +185,11 @@ class Moody(Actors):
         return self.page_in(coming.cpu)
 
     def scan(self, page: Page, leaving: bool = False) -> Proposal:
-        """A scan; it may look for a frame that is not listed, or leave a hint though another page has the same."""
-        if self.is_hasty():
-            return (sharing.scan_finds_shared_frame if self.chance(0.5) else sharing.scan_leaves_hint), (page,)
-        return super().scan(page, leaving)
+        """A scan; of a frame that is not listed, too. While a page is being marked another may reach for its key."""
+        operation = self.machine.operation
+        if self.chance(0.5) and any(operation[one] is MARKING for one in self.pages):
+            return sharing.scan_leaves_hint, (page,)
+        return (sharing.scan_finds_shared_frame, (page,)) if self.is_hasty() else super().scan(page, leaving)
 
     def write_shared(self, page: Page, mpn: MPN) -> Proposal:
         """A write to a page in a shared frame; the frame may be taken over from others who use it."""
@@ -187,9 +198,11 @@ class Moody(Actors):
         return super().write_shared(page, mpn)
 
     def take_away(self, page: Page, operation: Unmapped) -> Proposal:
-        """A page out of reach leaves; it may leave for an older copy."""
-        if type(self.machine.kept[page]) is KeptSlot and self.chance(0.3):
-            return paging.page_out_clean, (page,)
+        """A page out of reach leaves; it may leave for an older copy, its own or that of the frame."""
+        s, backing = self.machine, self.machine.pmap[page]
+        if type(s.kept[page]) is KeptSlot and self.chance(0.4):
+            copied = type(backing) is Mapped and type(s.frame_slot[backing.mpn]) is KeptSlot
+            return (paging.page_out_to_copy if copied else paging.page_out_clean), (page,)
         return super().take_away(page, operation)
 
     def divide(self, vm: VM) -> Proposal:

@@ -17,6 +17,7 @@ from ..reference.choosing import Proposal, Rule
 from ..reference.paths import Recorder
 from ..reference.reaching import expected_paths, path_taken
 from ..reference.scheduler import Scheduler
+from .moods import Moody
 
 
 class Counted(Protocol):
@@ -117,22 +118,25 @@ def _reason_of(path: str) -> Iterator[str]:
 
 
 PROBES = 25
-"""How often, beside the turns, a rule with paths not yet taken is tried with any arguments."""
+"""How often, beside the turns, a rule with paths not yet taken is tried: with fitting arguments, or with any."""
 
 
 def survey(scheduler: Scheduler, reach: Reach, recorder: Recorder, steps: int) -> None:
-    """A run in which paths are noted: of the rules with paths not yet taken; when there are none, of all.
+    """A run in a mood, in which paths are noted: of the rules with paths not yet taken; when there are none, of all.
 
     It is not checked, as watching a rule line by line is slow.
     """
     actors, random = scheduler.actors, scheduler.random
+    assert isinstance(actors, Moody), "who is in no mood fits no arguments"
     left = list(dict.fromkeys(path.split(" ", 1)[0] for path in reach.missing_paths()))
 
     def probe() -> Proposal:
         if not left:
             return actors.wild()
         rule = REGISTER["rule"][random.choice(left)].function
-        return rule, tuple(map(actors.anything, parameter_sorts(rule)))
+        return (
+            actors.about(rule) if random.random() < 0.5 else (rule, tuple(map(actors.anything, parameter_sorts(rule))))
+        )
 
     def do(rule: Rule, arguments: tuple[Any, ...]) -> None:
         if left and rule.__name__ not in left:
