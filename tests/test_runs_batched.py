@@ -77,7 +77,7 @@ def found_by(mutant: str, steps: int = 60_000, seed: int = 1) -> Found:
 SHORT = {
     "SH-2": (45, "what_was_done_still_holds"), "SH-3": (30, "table_lists_shared_frames"),
     "SH-6": (15, "current_fill_is_right"), "SH-7": (8, "count_is_number_of_users"),
-    "TL-1": (30, "tlb_agrees_with_pmap"), "SW-4": (30, "what_was_done_still_holds"),
+    "TL-1": (30, "tlb_agrees_with_pmap"), "SW-4": (60, "what_was_done_still_holds"),
     "PO-8": (12, "targets_add_up"),
 }  # fmt: skip
 

@@ -24,8 +24,8 @@ from pagelaw.proofs.mutants import Mutant
 
 LIMIT = 3.0
 """Seconds that z3 has for an obligation of a mutant. Those of the unchanged rules take a tenth of it."""
-EXPLORING, STEPWISE, BATCHED = 60.0, 60.0, 20.0
-"""Seconds of processor time for one mutant."""
+EXPLORING = 60.0
+"""Seconds of processor time for one mutant; those of the generated runs are the `BUDGETS` of `model.runs.hunting`."""
 MEGABYTES = 1024.0
 AT_A_TIME = 20
 """A process ends after about so many cells: the terms it has built stay in its memory."""
@@ -106,19 +106,19 @@ def by_explorer(mutant: Mutant) -> Kill:
 
 def by_stepwise_runs(mutant: Mutant) -> Kill:
     """Hypothesis finds a run."""
-    return hunted(mutant, "stepwise", STEPWISE)
+    return hunted(mutant, "stepwise")
 
 
 def by_batched_runs(mutant: Mutant) -> Kill:
     """Seeded batches find a run."""
-    return hunted(mutant, "batched", BATCHED)
+    return hunted(mutant, "batched")
 
 
-def hunted(mutant: Mutant, mode: str, seconds: float) -> Kill:
+def hunted(mutant: Mutant, mode: str) -> Kill:
     """A random run to a violation."""
-    from pagelaw.model.runs.hunting import hunt
+    from pagelaw.model.runs.hunting import BUDGETS, hunt
 
-    found = hunt(mutant.identifier, mode, seconds)
+    found = hunt(mutant.identifier, mode, BUDGETS[mode])
     if found is None:
         return Kill(mutant.identifier, mode, False)
     return Kill(mutant.identifier, mode, True, found.broken, found.length, found.steps)

@@ -11,6 +11,8 @@ import attrs
 from .batched import Batch
 from .failure import Failure
 
+BUDGETS = {"stepwise": 45.0, "batched": 20.0}
+"""The stated budget: seconds of processor time in which a mode is to find one fault."""
 EXAMPLES = 10
 """Stepwise runs between two looks at the time."""
 
