@@ -171,7 +171,13 @@ class Graphs:
         parts: list[bytes] = [b""] * self.count
         *of_identifiers, loose = rows
         for one, row in zip(new, of_identifiers, strict=False):  # the last ones have none
-            parts[one] = self.moved(row, new) if row.names else row.held
+            names = row.names
+            if not names:
+                parts[one] = row.held
+            elif len(names) == 1:  # as most do: looked up here
+                parts[one] = row.moved.get(new[names[0]]) or self.moved(row, new)
+            else:
+                parts[one] = self.moved(row, new)
         whole = (self.moved(loose, new) if loose.names else loose.held) + b"".join(parts)
         layout = self.layout
         if not layout.pairs:

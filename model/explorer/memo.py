@@ -20,6 +20,8 @@ class Memo:
     """The answers of one function so far. An answer is anything but a list or None."""
 
     __slots__ = ("known", "root", "work")
+    names = None
+    """Under which other names the state is looked up: see `twins`."""
 
     def __init__(self, work: Work) -> None:
         self.work, self.root = work, None  # type: Work, Any
@@ -35,6 +37,10 @@ class Memo:
         except KeyError:
             return self._learn(packed)
         return self._learn(packed) if node is None else node
+
+    def own(self, answer: Any) -> Any:
+        """An answer is the function's own."""
+        return answer
 
     def _learn(self, packed: bytes) -> Any:
         places, answer = self.work(packed)
@@ -54,11 +60,3 @@ class Memo:
         assert node[0] == places[-1]
         node[1][packed[places[-1]]] = answer
         return answer
-
-    def path(self, packed: bytes) -> list[int]:
-        """The places that the answer for a state rests on, in order, where it is known."""
-        places, node = [], self.root
-        while node.__class__ is list:
-            places.append(node[0])
-            node = node[1][packed[node[0]]]
-        return places

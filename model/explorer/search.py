@@ -26,7 +26,7 @@ from .memo import Memo
 from .packing import Layout, Moved, TooManyValues, fields_that_tell_apart
 from .symmetry import Groups, Name, Symmetry
 from .together import Together
-from .twins import Twins
+from .twins import Twin, Twins
 from .watched import Log, Watched
 
 INTERRUPTED = "interrupted"
@@ -158,7 +158,7 @@ class Search:
         both = Watched.over(self.layout), Watched.over(self.layout)
         self.acting = [Acting(self.layout, self.views, both, recorder, *step) for step in self.steps]
         twins = Twins(self.symmetry.exchange, self.symmetry.graphs, self.views)
-        self.memos = twins.memos(self.steps, self.acting) if symmetric else [Memo(one) for one in self.acting]
+        self.memos: list[Memo | Twin] = twins.memos(self.steps, self.acting) if symmetric else [*map(Memo, self.acting)]
         self.together = Together(self.memos, self._met)
         self.named = [self._renamed_in(arguments) for _, arguments in self.steps]
         self.spared_by: dict[Groups, frozenset[int]] = {}

@@ -31,6 +31,8 @@ is: one argument of an action may be replaced by another of its group, if the ot
 some groups are *idle*: they name nothing and are named by nothing, so exchanging two of them changes nothing else."""
 Name = tuple[bytes, int, Groups]
 """A canonical state, in how many ways of renaming it stays as it is, and what is alike in it."""
+Ordered = tuple[bytes, int, list[int], list[tuple[list[int], bool]]]
+"""The same by the new numbers, these, and what is alike by the old ones."""
 Onto = tuple[list[int], list[tuple[list[int], list[int]]]]
 LAST = 1 << 64
 """More than any colour."""
@@ -42,7 +44,7 @@ class Symmetry:
     def __init__(self, layout: Layout, chosen: Sequence[Sequence[Any]] = ()) -> None:
         self.exchange = Exchange(layout, chosen)
         self.graphs = Graphs(layout, self.exchange.label, self.exchange.vms)
-        self.count, self.owner, self.vms = self.exchange.count, self.exchange.owner, self.exchange.vms
+        self.count, self.owner, self.vms = self.exchange.count, self.exchange.owner, tuple(self.exchange.vms)
         self.owned = [(vm, [one for members in own for one in members]) for vm, own in self.exchange.within.items()]
         self.onto: dict[tuple[int, ...], Onto] = {}
         self.counts = [owner >= 0 or one in self.vms for one, owner in enumerate(self.owner)] + [True]
@@ -53,18 +55,16 @@ class Symmetry:
 
     def _onto(self, vms: tuple[int, ...]) -> Onto:
         """What becomes of all identifiers when VMs take each other's places, and of which classes there is a choice."""
-        found = self.onto.get(vms)
-        if found is None:
-            within, new, choices = self.exchange.within, list(range(self.count + 1)), []
-            for vm, other in zip(self.vms, vms, strict=True):
-                new[vm] = other
-                for mine, theirs in zip(within[vm], within[other], strict=True):
-                    for one, place in zip(mine, theirs, strict=True):
-                        new[one] = place
-                    if len(mine) > 1:
-                        choices.append((mine, theirs))
-            found = self.onto[vms] = new, choices
-        return found
+        within, new, choices = self.exchange.within, list(range(self.count + 1)), []
+        for vm, other in zip(self.vms, vms, strict=True):
+            new[vm] = other
+            for mine, theirs in zip(within[vm], within[other], strict=True):
+                for one, place in zip(mine, theirs, strict=True):
+                    new[one] = place
+                if len(mine) > 1:
+                    choices.append((mine, theirs))
+        self.onto[vms] = new, choices
+        return new, choices
 
     # colours
 
@@ -125,9 +125,7 @@ class Symmetry:
 
     def _work_out(self, packed: bytes) -> Name:
         graph = self.graphs.graph(packed)
-        colours = self._refine(graph.colours, graph)
-        alike = self._alike(colours, graph)
-        canonical, ways, new = self._order(packed, colours, graph)
+        canonical, ways, new, alike = self._order(packed, self._refine(graph.colours, graph), graph)
         groups = tuple(sorted((tuple(sorted([new[one] for one in members])), idle) for members, idle in alike))
         return canonical, ways, self.groups.setdefault(groups, groups)
 
@@ -156,13 +154,13 @@ class Symmetry:
 
     def _numbered(self, colours: Colours) -> list[int]:
         """New numbers in the order of colours, for VMs and what they have."""
-        vms = list(self.vms)
+        vms = self.vms
         for members in self.exchange.of_vms:
-            if colours[members[0]] <= colours[members[-1]] and len(members) == 2:
-                continue
-            for place, one in zip(members, sorted(members, key=colours.__getitem__), strict=True):
-                vms[self.vms.index(one)] = place
-        plain, choices = self._onto(tuple(vms))
+            in_order = sorted(members, key=colours.__getitem__)
+            if in_order != members:
+                taken = dict(zip(in_order, members, strict=True))
+                vms = tuple([taken.get(vm, vm) for vm in vms])
+        plain, choices = self.onto.get(vms) or self._onto(vms)
         new = plain.copy()
         for members, places in choices:
             for place, one in zip(places, sorted(members, key=colours.__getitem__), strict=True):
@@ -175,51 +173,48 @@ class Symmetry:
             for place, one in zip(members, sorted(members, key=colours.__getitem__), strict=True):
                 new[one] = place
 
-    def _alike(self, colours: Colours, graph: Graph) -> list[tuple[list[int], bool]]:
-        """The identifiers that can be exchanged so that the state stays as it is: see `Groups`."""
-        tied = self._ties(colours)
-        busy = tied.intersection(graph.busy)
-        found: dict[Any, list[int]] = {}
-        for one in tied.difference(busy):
-            found.setdefault((colours[one], self.owner[one]), []).append(one)
-        groups = [(members, True) for members in found.values()]
-        if busy and self._tell_apart(busy, colours.copy(), graph)[1]:
-            found = {}
-            for one in busy:
-                if one < self.count:
-                    found.setdefault(colours[one], []).append(one)
-            groups += [(members, False) for members in found.values()]
-        return [group for group in groups if len(group[0]) > 1]
-
-    def _order(self, packed: bytes, colours: Colours, graph: Graph) -> tuple[bytes, int, list[int]]:
-        tied = self._ties(colours)
-        if not tied:
-            return self._renamed(packed, colours, graph, 1)
-        ways, busy = 1, tied.intersection(graph.busy)
-        if len(busy) < len(tied):  # the idle ones can be numbered in any order
-            alike: dict[tuple[int, int], int] = {}
-            for one in tied.difference(busy):
-                key = colours[one], self.owner[one]
-                alike[key] = alike.get(key, 0) + 1
-            for number in alike.values():
-                ways *= factorial(number)
-        if not busy:
-            return self._renamed(packed, colours, graph, ways)
-        more, clear = self._tell_apart(busy, colours, graph)
+    def _order(self, packed: bytes, colours: Colours, graph: Graph) -> Ordered:
+        """The canonical state of all whose vertices are told apart so far by these colours."""
+        alike, ways, clear = self._alike(colours, graph)
         if clear:
-            return self._renamed(packed, colours, graph, ways * more)
-        cell = self._first_cell(colours, busy)
+            new = self._numbered(colours)
+            self._number_rest(colours, new)
+            return self.graphs.rename(packed, graph.rows, new), ways, new, alike
+        cell = self._first_cell(colours, self._ties(colours).intersection(graph.busy))
         candidates = cell[:1] if self._is_forest(colours, graph) else cell
-        best, found_ways, new = b"", 0, []  # type: bytes, int, list[int]
+        best, found_ways, new = b"", 0, []
         for one in candidates:
             chosen = list(colours)
             chosen[one] = hash((colours[one], 11))
-            found, own, numbers = self._order(packed, self._refine(chosen, graph), graph)
+            found, own, numbers, _ = self._order(packed, self._refine(chosen, graph), graph)
             if not best or found < best:
                 best, found_ways, new = found, own * (len(cell) if len(candidates) == 1 else 1), numbers
             elif found == best:
                 found_ways += own
-        return best, found_ways, new
+        return best, found_ways, new, alike
+
+    def _alike(self, colours: Colours, graph: Graph) -> tuple[list[tuple[list[int], bool]], int, bool]:
+        """What can be exchanged so that the state stays as it is: see `Groups`; in how many ways, and whether that is
+        all that colours do not tell apart. If it is, they do so now."""
+        tied = self._ties(colours)
+        busy = tied.intersection(graph.busy)
+        idle: dict[tuple[int, int], list[int]] = {}
+        for one in tied.difference(busy):
+            idle.setdefault((colours[one], self.owner[one]), []).append(one)
+        ways = 1
+        for members in idle.values():  # they can be numbered in any order
+            ways *= factorial(len(members))
+        groups = [(members, True) for members in idle.values() if len(members) > 1]
+        if not busy:
+            return groups, ways, True
+        alike: dict[int, list[int]] = {}
+        for one in busy:
+            if one < self.count:
+                alike.setdefault(colours[one], []).append(one)
+        more, clear = self._tell_apart(busy, colours, graph)
+        if clear:
+            groups += [(members, False) for members in alike.values() if len(members) > 1]
+        return groups, ways * more, clear
 
     def _ties(self, colours: Colours) -> set[int]:
         """All vertices that are not the only ones of their colour; none if every identifier is."""
@@ -303,12 +298,6 @@ class Symmetry:
                 return False
             root[a] = b
         return True
-
-    def _renamed(self, packed: bytes, colours: Colours, graph: Graph, ways: int) -> tuple[bytes, int, list[int]]:
-        """The state in which identifiers are numbered in the order of their colours."""
-        new = self._numbered(colours)
-        self._number_rest(colours, new)
-        return self.graphs.rename(packed, graph.rows, new), ways, new
 
     def rename(self, packed: bytes, new: Sequence[int]) -> bytes:
         """The state in which each identifier has another number."""

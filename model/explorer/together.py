@@ -14,6 +14,7 @@ from typing import Any
 
 from .acting import Outcome
 from .memo import Memo
+from .twins import Names, Twin
 
 NUMBER = itemgetter(0)
 Node = tuple[int, list[int], "dict[int, Branch]"]
@@ -32,14 +33,14 @@ class Branch:
         """What comes of those that read no more, if they are not refused."""
         self.nodes: dict[int, Node] = {}
         """The others, by what they read next."""
-        self.alone: dict[int, tuple[int, Any]] = {}
-        """And those that read it alone, with the node of their memory where they go on."""
+        self.alone: dict[int, tuple[int, Any, Names | None]] = {}
+        """And those that read it alone: with the node of the memory where they go on, and the names there."""
 
 
 class Together:
     """Asks actions what they do in a state, those aside that are refused."""
 
-    def __init__(self, memos: Sequence[Memo], met: Callable[[Outcome], None]) -> None:
+    def __init__(self, memos: Sequence[Memo | Twin], met: Callable[[Outcome], None]) -> None:
         self.memos, self.met = memos, met
         """Told of each outcome when it is met for the first time at least, of refusals too."""
         self.root = Branch(list(range(len(memos))))
@@ -54,24 +55,33 @@ class Together:
                 unknown += branch.unknown
             if branch.done:
                 found += branch.done
-            for place, actions, ahead in branch.nodes.values():
-                following = ahead.get(packed[place])
+            for here, actions, ahead in branch.nodes.values():
+                following = ahead.get(packed[here])
                 if following is None:
-                    following = ahead[packed[place]] = Branch(actions.copy())
+                    following = ahead[packed[here]] = Branch(actions.copy())
                 branches.append(following)
-            for action, node in branch.alone.values():
+            for action, node, names in branch.alone.values():
                 if action in but:
                     continue
                 try:
-                    while node.__class__ is list:
-                        node = node[1][packed[node[0]]]
+                    if names is None:
+                        while node.__class__ is list:
+                            node = node[1][packed[node[0]]]
+                    else:
+                        place, numbers = names
+                        while node.__class__ is list:
+                            here = place[node[0]]
+                            node = node[1][numbers[here][packed[here]]]
                 except KeyError:
                     unknown.append(action)
                 else:
-                    if node.refused is None:
-                        found.append((action, node))
-                    elif node.path:
-                        self.met(node)
+                    if node.refused is not None:
+                        if node.path:
+                            self.met(node)
+                    elif node.problem:
+                        unknown.append(action)
+                    else:
+                        found.append((action, self.memos[action].own(node)))
         for action in unknown:
             if action not in but:
                 outcome = self._learn(action, packed)
@@ -86,31 +96,32 @@ class Together:
         memo, branch = self.memos[action], self.root
         outcome: Outcome = memo(packed)
         self.met(outcome)
-        node = memo.root
+        node, names = memo.root, memo.names
         while node.__class__ is list:
-            place, value = node[0], packed[node[0]]
+            place = node[0] if names is None else names[0][node[0]]
+            value = packed[place]
             if action in branch.unknown:
                 branch.unknown.remove(action)
-                if self._place(action, node, branch):
+                if self._place(action, place, node, branch):
                     return outcome
             elif place in branch.alone:
                 return outcome
             _, actions, ahead = branch.nodes[place]
             if value not in ahead:
                 ahead[value] = Branch(actions.copy())
-            node, branch = node[1][value], ahead[value]
+            branch = ahead[value]
+            node = node[1][value if names is None else names[1][place][value]]
         branch.unknown.remove(action)
         if outcome.refused is None:
             branch.done.append((action, outcome))
         return outcome
 
-    def _place(self, action: int, node: Any, branch: Branch) -> bool:
+    def _place(self, action: int, place: int, node: Any, branch: Branch) -> bool:
         """Put an action where it goes on from a branch; whether it does so alone."""
-        place = node[0]
         if place not in branch.nodes:
             other = branch.alone.pop(place, None)
             if other is None:
-                branch.alone[place] = action, node
+                branch.alone[place] = action, node, self.memos[action].names
                 return True
             branch.nodes[place] = place, [other[0]], {}
         _, actions, ahead = branch.nodes[place]

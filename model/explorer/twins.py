@@ -8,9 +8,11 @@ in the state under such names, and give the answer its old names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
+
+import attrs
 
 from .acting import Acting, Outcome, Views
 from .exchange import Exchange
@@ -18,6 +20,9 @@ from .graphs import Graphs
 from .machines import Step
 from .memo import Memo
 from .packing import named_in
+
+Names = tuple[Sequence[int], Sequence[Mapping[int, int]]]
+"""Of each place the one by its old name, and of each place what its values are by new names."""
 
 
 class Numbers(dict[int, int]):
@@ -76,14 +81,11 @@ class Renaming:
 
     def outcome(self, outcome: Outcome) -> Outcome:
         """What came of an action, by old names."""
-        if outcome.refused is not None:
-            return outcome
         place, back = self.place, self.back
         writes = sorted([(place[one], back[one][number]) for one, number in outcome.writes])
         unsettled = [(place[one], back[one][number]) for one, number in outcome.unsettled]
         private = [self._private(number, value) for number, value in outcome.private]
-        return Outcome(None, tuple(writes), outcome.changed, tuple(unsettled), tuple(private), "", outcome.path,
-                       outcome.left_out)  # fmt: skip
+        return attrs.evolve(outcome, writes=tuple(writes), unsettled=tuple(unsettled), private=tuple(private))
 
     def _private(self, number: int, value: Any) -> tuple[int, Any]:
         name, key = self.views.entries[number]
@@ -91,27 +93,44 @@ class Renaming:
 
 
 class Twin:
-    """An action that another one is asked for."""
+    """The memory of an action that another one is asked for: that one's, looked up by other names."""
 
     def __init__(self, acting: Acting, first: Memo, renaming: Renaming) -> None:
         self.acting, self.first, self.renaming = acting, first, renaming
+        self.outcomes: dict[Outcome, Outcome] = {}
 
-    def __call__(self, packed: bytes) -> tuple[Sequence[int], Outcome]:
-        place, forth = self.renaming.place, self.renaming.forth
-        node, places = self.first.root, []
+    @property
+    def root(self) -> Any:
+        """Where the other one's memory begins."""
+        return self.first.root
+
+    @cached_property
+    def names(self) -> Names:
+        """What each place is by its own names, and what a value there is by the other's."""
+        return self.renaming.place, self.renaming.forth
+
+    def __call__(self, packed: bytes) -> Outcome:
+        """What the action does."""
+        (place, forth), node = self.names, self.first.root
         try:
             while node.__class__ is list:
                 here = place[node[0]]
-                places.append(here)
                 node = node[1][forth[here][packed[here]]]
         except KeyError:
             node = None
         if node is None:  # nor was the other one asked
             self.first(self.renaming.state(packed))
             return self(packed)
-        if node.problem:
-            return self.acting(packed)  # which says it by the right names
-        return places, self.renaming.outcome(node)
+        return self.acting(packed)[1] if node.problem else self.own(node)
+
+    def own(self, outcome: Outcome) -> Outcome:
+        """What comes of the other action, by the names of this one."""
+        if outcome.refused is not None:
+            return outcome
+        found = self.outcomes.get(outcome)
+        if found is None:
+            found = self.outcomes[outcome] = self.renaming.outcome(outcome)
+        return found
 
 
 class Twins:
@@ -121,20 +140,21 @@ class Twins:
         self.exchange, self.graphs, self.views = exchange, graphs, views
         self.renamings: dict[tuple[int, ...], Renaming] = {}
 
-    def memos(self, steps: Sequence[Step], acting: Sequence[Acting]) -> list[Memo]:
+    def memos(self, steps: Sequence[Step], acting: Sequence[Acting]) -> list[Memo | Twin]:
         """A memory for each action."""
         number = {step: i for i, step in enumerate(steps)}
-        found: list[Memo] = []
+        found: list[Memo | Twin] = []
         for (action, arguments), one in zip(steps, acting, strict=True):
             new = self.to_first(arguments)
-            first = number.get((action, tuple(self.graphs.with_names(argument, new) for argument in arguments)))
-            if first is None or first >= len(found):
+            twin = number.get((action, tuple(self.graphs.with_names(argument, new) for argument in arguments)))
+            first = found[twin] if twin is not None and twin < len(found) else None
+            if not isinstance(first, Memo):
                 found.append(Memo(one))
             else:
                 renaming = self.renamings.get(tuple(new))
                 if renaming is None:
                     renaming = self.renamings[tuple(new)] = Renaming(self.graphs, self.views, new)
-                found.append(Memo(Twin(one, found[first], renaming)))
+                found.append(Twin(one, first, renaming))
         return found
 
     def to_first(self, arguments: Sequence[Any]) -> list[int]:
@@ -163,11 +183,12 @@ class Twins:
         """The others stay what they are as far as they can."""
         names, new = self.exchange, list(range(self.exchange.count))
         for members in names.classes:
-            if names.owner[members[0]] < 0:
+            if names.owner[members[0]] < 0 and not taken.keys().isdisjoint(members):
                 self._fill(members, members, taken, new)
         for vm, own in names.within.items():
             for members, places in zip(own, names.within[new[vm]], strict=True):
-                self._fill(members, places, taken, new)
+                if new[vm] != vm or not taken.keys().isdisjoint(members):
+                    self._fill(members, places, taken, new)
         return new
 
     @staticmethod
