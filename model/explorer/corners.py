@@ -22,6 +22,7 @@ from .pieces import (
     first_vcpu_all_or_devices,
     numbers,
     present_or_not,
+    some_periods,
 )
 from .rows import ROWS
 
@@ -88,6 +89,20 @@ CORNERS = (
                  "start_page_in", "finish_read", "install_page_in", "reach", "set_dirty"),
     ),
     Small(
+        name="target", states=108,
+        about="what the balloon delivers counts against what is paged of a VM that has a page to give up",
+        sizes=attrs.evolve(ONE, frames=2), begin=beginnings.touched, rows=ROWS, forgets=True,
+        actions=("demand", "balloon_in_steps", "deflate", "touch_in_steps", *WRITING_OUT, "page_in_in_steps"),
+    ),
+    Small(
+        name="low-memory", states=6_342,
+        about="all frames are used, so memory is low; all are free again, and more pages are demanded than there are",
+        sizes=attrs.evolve(ONE, pages=5, frames=4, low_frames=4, slots=5, low_threshold=1, hard_threshold=2,
+                           soft_threshold=3, high_threshold=4, margin=0), begin=beginnings.running, rows=ROWS,
+        actions=("touch_in_steps", "balloon_in_steps", "deflate", "demand", "follow_free_memory",
+                 "look_at_free_memory"),
+    ),
+    Small(
         name="admission", states=213,
         about="the reservations of two VMs do not fit; the last low frame is kept for devices",
         sizes=attrs.evolve(TWO, pages=1, frames=3, low_frames=1, low_reserve=1, slots=0, overhead=1),
@@ -101,6 +116,28 @@ CORNERS = (
         sizes=attrs.evolve(ONE, frames=2, sample_size=1, slow_gain=HALF, fast_gain=Fraction(1)),
         begin=beginnings.touched, rows=ROWS, within=first_periods,
         actions=("sample", "fill_device_entry", "flush_devices", "end_period", "end_sample", "flush"),
+    ),
+    Small(
+        name="averages", states=146,
+        about="the averages of a page that is touched in one period and not in another, and the estimate of them",
+        sizes=attrs.evolve(ONE, pages=1, frames=1, slots=1, slow_gain=HALF, fast_gain=Fraction(1)),
+        begin=beginnings.touched, rows=ROWS, within=some_periods,
+        actions=("sample", "all_flush", "fill_device_entry", "end_period", "end_sample", "review"),
+    ),
+    Small(
+        name="warm", states=22,
+        about="a page is hot only if it was copied twice: then it moves to the low frame kept for devices",
+        sizes=attrs.evolve(ONE, pages=1, frames=2, low_frames=1, low_reserve=1, slots=1, transfers=1),
+        begin=beginnings.touched_from_above, rows=ROWS, forgets=True,
+        actions=("fill_device_entry", "all_flush", "start_bounce_in", "start_bounce_out", "end_inbound",
+                 "end_outbound", "move_to_low", "finish_protecting_move", "move_over", "leave_old_frame", "abandon"),
+    ),
+    Small(
+        name="hints-left", states=115,
+        about="a page has left a hint, and then its VM is powered off",
+        sizes=attrs.evolve(TWO, pages=1, frames=2, minimum=0), begin=beginnings.touched, rows=ROWS, forgets=True,
+        actions=("scan_leaves_hint", "scan_finds_hint", "remove_stale_hint", "mark_shared", "all_flush", "abandon",
+                 "power_vm_off", "reap_in_steps", "finish_power_off"),
     ),
     Small(
         name="after-power-off", states=813,
