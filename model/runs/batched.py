@@ -22,7 +22,7 @@ from .machines import MACHINES
 from .moods import MOODS, Mood, actors_in
 from .reach import Reach, survey
 
-STEPS = 2000
+STEPS = 4000
 """Steps of a run."""
 OPERATIONS_EVERY = 4
 """At the end of one run of so many, the operations are done in one piece and in steps."""

@@ -259,14 +259,12 @@ class Incremental(Checking):
         at = self._trees[number]
         if at is None:
             at = self._trees[number] = Branch(cells[0])
-        for cell, following in zip(cells, [*cells[1:], None], strict=True):
-            assert isinstance(at, Branch), "a question reads on where it ended before"
-            assert at.cell is cell, "a question reads by something else than what it found"
-            value = id(cell.value)
-            after = at.after.get(value)
-            if after is None:
-                after = at.after[value] = end if following is None else Branch(following)
-            at = after
+        for cell, following in zip(cells, (*cells[1:], None), strict=True):
+            assert at.cell is cell, "a question reads by something else than what it found"  # type: ignore[union-attr]
+            after, value = at.after, id(cell.value)
+            at = after.get(value)  # type: ignore[union-attr]
+            if at is None:
+                at = after[value] = end if following is None else Branch(following)  # type: ignore[index]
 
 
 __all__ = ["ERRORS", "Checking", "Disagreement", "Full", "Incremental", "Question"]
