@@ -66,6 +66,9 @@ INSTANCES: dict[str, Sizes] = {
 }
 """The instances, in the order in which they are tried."""
 
+EIGHTHS = [z3.Q(number, 8) for number in range(9)]
+"""What given fractions are tried with, where a solver thinks of numbers that no machine holds."""
+
 
 class SmallTheory(Theory):
     """The specification on a small instance, with a solver that knows the invariants."""
@@ -123,11 +126,24 @@ class SmallTheory(Theory):
         return z3.Or(ways)
 
     def model(self, *conditions: Any) -> Any:
-        """A model of the invariants and these conditions; None if there is none."""
+        """A model of the invariants and these conditions in which every number is rational; None if none was found."""
+        found = self._any_model(*conditions)
+        if found is not None and not self._is_rational(found):
+            given = [term for shape, _, term in self.entries if shape.value is Fraction and shape.field.is_given]
+            found = self._any_model(*conditions, *(z3.Or([term == some for some in EIGHTHS]) for term in given))
+            if found is not None and not self._is_rational(found):
+                return None
+        return found
+
+    def _any_model(self, *conditions: Any) -> Any:
         answer = self.solver.check(*conditions)
         if answer == z3.unknown:
             raise TimeoutError(f"the solver gave up on a small instance: {self.solver.reason_unknown()}")
         return self.solver.model() if answer == z3.sat else None
+
+    def _is_rational(self, model: Any) -> bool:
+        values = (model.eval(term, model_completion=True) for shape, _, term in self.entries if shape.value is Fraction)
+        return all(z3.is_rational_value(value) for value in values)
 
     @cached_property
     def entries(self) -> list[tuple[Shape, tuple[Any, ...], Any]]:

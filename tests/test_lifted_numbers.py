@@ -13,6 +13,7 @@ from pagelaw.proofs.lifting import CannotLift, Lift, Path, SymState, arguments_o
 from pagelaw.proofs.obligations import Obligation
 from pagelaw.proofs.paste import Writer
 from pagelaw.proofs.replay import show
+from pagelaw.proofs.small import INSTANCES, SmallTheory
 from pagelaw.proofs.smtlib import Writer as SmtWriter
 from pagelaw.proofs.solvers import Verdict
 from pagelaw.spec.language import VM, Map, State, given, pick, ratio, starts_as
@@ -159,6 +160,19 @@ def test_what_is_not_rational_is_no_value() -> None:
     assert solver.check() == z3.sat
     with pytest.raises(ValueError, match="not a rational number"):
         encoding.value(solver.model()[x], Fraction)
+
+
+def test_a_small_machine_holds_rationals_only() -> None:
+    """Where a solver thinks of the root of a half, a given number is looked for among the eighths; or none is found."""
+    theory = SmallTheory(INSTANCES["tiny"])
+    gains = {shape.name: term for shape, _, term in theory.entries if shape.value is Fraction}
+    slow, fast = gains["slow_gain"], gains["fast_gain"]
+    assert theory.model(fast * fast * 2 == 1) is None
+    found = theory.model(z3.Or(fast * fast * 2 == 1, slow * 4 == fast))
+    assert found is not None
+    assert found.eval(slow * 4 == fast)
+    machine, _ = theory.decode(found, {})
+    assert machine.slow_gain * 4 == machine.fast_gain
 
 
 def test_rationals_are_shown_and_pasted() -> None:
