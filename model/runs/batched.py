@@ -23,11 +23,13 @@ from .moods import MOODS, Mood, actors_in
 from .reach import Reach, survey
 
 STEPS = 4000
-"""Steps of a run."""
+"""Steps of a checked run."""
+SURVEY_STEPS = 2000
+"""Steps of a surveyed run."""
 OPERATIONS_EVERY = 4
 """At the end of one run of so many, the operations are done in one piece and in steps."""
 SURVEYED = 8
-"""One run of so many is surveyed for the paths it takes, once all were taken; until then two of three."""
+"""One run of so many is surveyed for the paths it takes, once all were taken; until then four of five."""
 SURVEY_SEED = 500_000
 """Where the seeds of the surveyed runs begin."""
 
@@ -71,7 +73,7 @@ class Batch:
     def one_run(self) -> Failure | None:
         """The next run; the failure that it found, not yet made minimal."""
         number, self.runs = self.runs, self.runs + 1
-        surveyed = number % 3 > 0 if self.reach.missing_paths() else number % SURVEYED == 0
+        surveyed = number % 5 > 0 if self.reach.missing_paths() else number % SURVEYED == 0
         if self.surveys and surveyed:
             self._survey()
             return None
@@ -98,7 +100,7 @@ class Batch:
         sizes, mood, seed = self._next(self._surveyed_so_far)
         self._surveyed_so_far += 1
         scheduler = Scheduler(machine(sizes), seed + SURVEY_SEED, mood.turns, actors_in(mood))
-        survey(scheduler, self.reach, self._recorder, STEPS)
+        survey(scheduler, self.reach, self._recorder, SURVEY_STEPS)
 
     def _checked(self, sizes: Sizes, mood: Mood, seed: int) -> Failure | None:
         done: list[Proposal] = []
