@@ -43,7 +43,7 @@ from .systematic import kind_of, systematic
 
 MOST_SHOWN = 8
 """So many obligations of a group are looked at on small machines."""
-MOST_TRIED = 10
+MOST_TRIED = 20
 """So many other mutants are tried, to see whether a statement on which nothing rests refuses one."""
 UNREADABLE = "can be read as obligations"
 
@@ -288,11 +288,12 @@ def refuted(side: Side, obligations: Sequence[Obligation]) -> Found:
 
 
 def _candidates(name: str, others: Mapping[str, Judgement]) -> list[str]:
-    """Mutants that a statement may refuse: those of the gallery that it does, and others, with few suspects first."""
+    """Mutants that a statement may refuse: those of the gallery that it does, those killed by it, others; each time
+    those first that little else seems to refuse."""
     listed = [one.identifier for one in gallery().values() if one.refused_by == name]
     rules = [one for one in others.values() if one.kind != "weaker"]
     refused = [one for one in rules if name in (one.property, *one.suspects)]
-    few_first = sorted(refused, key=lambda one: len(one.suspects))
+    few_first = sorted(refused, key=lambda one: (one.property != name, len(one.suspects)))
     return list(dict.fromkeys([*listed, *(one.identifier for one in few_first)]))
 
 
