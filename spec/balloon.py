@@ -13,7 +13,21 @@ before all are given up: a neighbour may still be in use (R-51).
 from __future__ import annotations
 
 from .frames import drop_slot, let_go, return_frame, use_frame
-from .language import VM, enabled, invariant, measure, pick, refuse, require, rule, theorem, transition, view, visible
+from .language import (
+    VM,
+    enabled,
+    invariant,
+    leaves,
+    measure,
+    pick,
+    refuse,
+    require,
+    rule,
+    theorem,
+    transition,
+    view,
+    visible,
+)
 from .machine import Machine
 from .private_memory import decline, give_up, offer, surrender, withdraw_offers
 from .refusals import Refused
@@ -311,6 +325,15 @@ def nobody_is_pushed_below_its_minimum(before: Machine, after: Machine, vm: VM) 
 
 
 # What follows.
+
+
+@theorem("ESX-3.2-11", "R-07")
+def a_pop_leaves_the_driver_to_be_reset(s: Machine, page: Page) -> bool:
+    """After a touch of a page in the balloon, or on its way there, a driver that was there must be reset."""
+    popped = leaves(pop, s, page, so_that=lambda after: after.driver[page.vm] == MustReset())
+    touched = leaves(touch_page_on_its_way, s, page, so_that=lambda after: after.driver[page.vm] == MustReset())
+    right = (popped or not enabled(pop, s, page)) and (touched or not enabled(touch_page_on_its_way, s, page))
+    return s.driver[page.vm] == NoDriver() or right
 
 
 @theorem("ESX-3.2-11", "R-07")

@@ -7,7 +7,7 @@ asked for it still waits.
 
 from __future__ import annotations
 
-from .language import VM, Contents, invariant, represents, theorem, view
+from .language import VM, Contents, invariant, represents, theorem, transition, view
 from .machine import Machine
 from .translation import awaits_touch, is_dirty, may_cache, may_still_cache
 from .vocabulary import (
@@ -232,6 +232,16 @@ def cached_dirty_bit_is_known(s: Machine, cpu: VCPU, virtual: VPage) -> bool:
     match s.tlb[cpu, virtual]:
         case Cached(page, _, _, _, dirty):
             return not dirty or is_dirty(s, page)
+    return True
+
+
+@transition("R-10")
+def a_page_gets_dirty_by_being_written(before: Machine, after: Machine, page: Page) -> bool:
+    """A page that stays in its frame becomes dirty only if a vCPU has marked it, or a device works on the frame."""
+    match before.pmap[page]:
+        case Mapped(mpn):
+            becomes = after.dirty[page] and not before.dirty[page] and after.pmap[page] == Mapped(mpn)
+            return not becomes or is_dirty(before, page) or before.pins[mpn] > 0
     return True
 
 

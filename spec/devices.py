@@ -337,15 +337,13 @@ def device_writes_own_page(s: Machine, transfer: Transfer, page: Page) -> bool:
 
 @theorem("ESX-7-03")
 def a_look_up_leaves_a_translation(s: Machine, page: Page) -> bool:
-    """Once the server has looked a page up for I/O, devices can reach it."""
-    found = leaves(fill_device_entry, s, page, so_that=lambda after: is_cached_for_devices(after, page))
-    return found or not enabled(fill_device_entry, s, page)
-
-
-@view
-def is_cached_for_devices(s: Machine, page: Page) -> bool:
-    """Whether devices have a translation of the page."""
-    return isinstance(s.device_entry[page], DeviceCached)
+    """Once the server has looked a page up for I/O, devices can reach it, and write it if a vCPU could."""
+    match s.pmap[page]:
+        case Mapped(mpn):
+            entry = DeviceCached(mpn, may_write(s, page, mpn))
+            found = leaves(fill_device_entry, s, page, so_that=lambda after: after.device_entry[page] == entry)
+            return found or not enabled(fill_device_entry, s, page)
+    return not enabled(fill_device_entry, s, page)
 
 
 # What every step keeps.

@@ -9,7 +9,7 @@ VM is looked at again (see `shares.review`).
 
 from __future__ import annotations
 
-from .language import VM, Fraction, assumption, invariant, pick, ratio, require, rule, transition, view
+from .language import VM, Fraction, assumption, invariant, pick, ratio, require, rule, theorem, transition, view
 from .machine import Machine
 from .refusals import Refused
 from .vocabulary import Running
@@ -99,6 +99,15 @@ def averages_move_towards_what_was_measured(before: Machine, after: Machine, vm:
     return complete and slow and moves_towards(before.fast[vm], after.fast[vm], new)
 
 
+@transition("ESX-5.3-10", "R-35")
+def the_slow_average_is_slower(before: Machine, after: Machine, vm: VM) -> bool:
+    """From the same value, the slow average of a running VM moves less far than the fast one."""
+    together = before.slow[vm] == before.fast[vm] and before.life[vm] == Running()
+    moves = after.fast[vm] != before.fast[vm]
+    less = before.slow[vm] < after.slow[vm] < after.fast[vm] or after.fast[vm] < after.slow[vm] < before.slow[vm]
+    return not (together and moves) or less
+
+
 @transition("ESX-5.3-11", "ESX-5.3-12")
 def the_estimate_is_the_greatest_average(before: Machine, after: Machine, vm: VM) -> bool:
     """A running VM's new estimate is one of its three averages, and none of them is greater."""
@@ -116,3 +125,12 @@ def who_starts_is_taken_to_be_active(before: Machine, after: Machine, vm: VM) ->
     if after.life[vm] == Running():
         return after.slow[vm] == 1 and after.fast[vm] == 1 and after.estimate[vm] == 1
     return after.estimate[vm] == before.estimate[vm]
+
+
+# What follows.
+
+
+@theorem("ESX-5.3-07", "R-32")
+def the_fraction_is_of_the_sample(s: Machine, vm: VM) -> bool:
+    """The touched fraction is of the sample: all of it touched is 1, and n times it is t."""
+    return touched_fraction(s, vm) * s.sample_size[vm] == s.touched[vm]

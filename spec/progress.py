@@ -238,13 +238,13 @@ def a_vm_that_fits_is_admitted(s: Machine, vm: VM) -> bool:
 def every_level_can_be_asked_for(s: Machine, vm: VM) -> bool:
     """Of a running VM nothing at all, and all that it has, can be asked for, by the balloon and by paging."""
     everything = s.maximum[vm]
-    balloon = enabled(set_balloon_target, s, vm, 0) and leaves(
+    no_balloon = leaves(set_balloon_target, s, vm, 0, so_that=lambda after: after.balloon_target[vm] == 0)
+    no_paging = leaves(set_swap_target, s, vm, 0, so_that=lambda after: after.swap_target[vm] == 0)
+    balloon = leaves(
         set_balloon_target, s, vm, everything, so_that=lambda after: after.balloon_target[vm] == everything
     )
-    paging = enabled(set_swap_target, s, vm, 0) and leaves(
-        set_swap_target, s, vm, everything, so_that=lambda after: after.swap_target[vm] == everything
-    )
-    return s.life[vm] != Running() or (balloon and paging)
+    paging = leaves(set_swap_target, s, vm, everything, so_that=lambda after: after.swap_target[vm] == everything)
+    return s.life[vm] != Running() or (no_balloon and no_paging and balloon and paging)
 
 
 @theorem("ESX-2-09", "ESX-7-06", "R-52", "R-41")

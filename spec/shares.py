@@ -236,6 +236,18 @@ def an_idle_page_costs_no_less_than_an_active_one(s: Machine) -> bool:
     return cost_of_idle_page(s) >= 1 and (cost_of_idle_page(s) > 1 or s.tax_rate == 0)
 
 
+@theorem("ESX-5.2-05", "ESX-5.2-06")
+def the_tax_takes_its_part_of_an_idle_page(s: Machine) -> bool:
+    """Of what an idle page costs the tax leaves as much as an active page costs."""
+    return cost_of_idle_page(s) * (1 - s.tax_rate) == 1
+
+
+@theorem("R-26", "R-27")
+def a_vm_wholly_active_has_all_its_pages_active(s: Machine, vm: VM) -> bool:
+    """A VM that is taken to use everything is taken to use its whole size, whatever its target is."""
+    return s.estimate[vm] != 1 or active_pages(s, vm) == s.maximum[vm]
+
+
 @theorem("ESX-5.1-05", "ESX-5.2-01", "ESX-5.2-02", "ESX-5.2-07")
 def idle_pages_and_few_shares_make_a_price_high(s: Machine, vm: VM, other: VM) -> bool:
     """A VM with no fewer pages than another, no more of them active, and no more shares has no lower price."""
