@@ -141,6 +141,16 @@ SHOWN: dict[str, tuple[str, int, str]] = {
     "SYN-59": ("shares", 3, "nothing_is_spare_while_pages_are_to_be_taken"),
     "SYN-60": ("shares", 1, "a_target_rises_only_while_the_vm_runs"),
     "SYN-61": ("sharing", 2, "what_a_scan_can_find_matches"),
+    "SYN-63": ("after-power-off-balloon", 0, "every_level_can_be_asked_for"),
+    "SYN-64": ("after-power-off-balloon", 0, "every_level_can_be_asked_for"),
+    "SYN-65": ("sample-of-one", 2, "the_fraction_is_of_the_sample"),
+    "SYN-66": ("averages", 2, "the_slow_average_is_slower"),
+    "SYN-67": ("warm", 0, "a_look_up_leaves_a_translation"),
+    "SYN-68": ("after-power-off-balloon", 10, "a_page_gets_dirty_by_being_written"),
+    "SYN-69": ("clean", 3, "a_page_gets_dirty_by_being_written"),
+    "SYN-70": ("after-power-off-balloon", 1, "a_pop_leaves_the_driver_to_be_reset"),
+    "SYN-71": ("averages", 0, "a_vm_wholly_active_has_all_its_pages_active"),
+    "SYN-72": ("averages", 0, "the_tax_takes_its_part_of_an_idle_page"),
     "SYN-62": ("warm", 4, "moved_only_with_a_reason"),
 }
 NOT_SHOWN = {

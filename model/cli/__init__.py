@@ -56,6 +56,8 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     made = parser()
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (as long as the process lives)
     try:
         arguments = made.parse_args(argv)
     except SystemExit as stop:
@@ -86,5 +88,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("pagelaw: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_output()
         return 141
+    except OSError as error:  # a full disk, most likely that of the output
+        forget_output()
+        print(f"pagelaw: cannot write: {error.strerror or error}", file=sys.stderr)
+        return 2
+
+
+def forget_output() -> None:
+    """What is not written yet goes nowhere: else it would be tried again at the end, and fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -213,9 +212,4 @@ def _write_json(path: Path, report: Report, settings: Settings, seconds: float) 
         "seconds": round(seconds, 3), "solvers": versions(settings), "mutant": settings.mutant,
     }
     text = json.dumps({"summary": summary, "obligations": [one.as_json() for one in report.results]}, indent=1)
-    new = path.with_name(path.name + ".new")
-    try:
-        new.write_text(text + "\n", encoding="utf-8")
-        os.replace(new, path)
-    except OSError as error:
-        raise BadInput(f"--json: cannot write {path}: {error.strerror}") from None
+    reading.replace(path, text + "\n")

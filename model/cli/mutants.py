@@ -73,6 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
     both = arguments.gallery == arguments.systematic
     asked = [one for one in gallery if (both or arguments.gallery) and (not wanted or one in wanted)]
     made = [one for one in systematic if (both or arguments.systematic) and (not wanted or one in wanted)]
+    for identifier in wanted:
+        if identifier not in (*asked, *made):
+            raise reading.BadInput(f"{identifier} is not among the mutants that the option leaves: name no option")
     if listing:
         return show_list([mutants.get(one) for one in (asked + made if wanted or not both else asked)], to)
     return matrix(arguments, asked, made, to)

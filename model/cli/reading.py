@@ -7,6 +7,7 @@ import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import mkstemp
 
 
 class BadInput(Exception):
@@ -73,21 +74,44 @@ def file(option: str, name: str | None) -> Path | None:
         return None
     path = Path(name)
     try:
+        if is_device(path):
+            return path
         existed = path.exists()
         with path.open("a", encoding="utf-8"):
             pass
         if not existed:
-            path.unlink()
+            path.resolve().unlink()
     except OSError as error:
         raise BadInput(f"{option}: cannot write {name}: {error.strerror}") from None
     return path
 
 
+def is_device(path: Path) -> bool:
+    """Whether there is something that is neither a file nor a folder: a pipe, a terminal, a device."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def umask() -> int:
+    """What is left out of the rights of new files."""
+    os.umask(mask := os.umask(0o077))
+    return mask
+
+
 def replace(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    new = path.with_name(path.name + ".new")
+    """Write a file, whole or not at all. A link stays one; into a pipe or a device the text is written."""
     try:
-        new.write_text(text, encoding="utf-8")
-        os.replace(new, path)
+        if is_device(path):
+            path.write_text(text, encoding="utf-8")
+            return
+        where = path.resolve()
+        handle, name = mkstemp(dir=where.parent, prefix=where.name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as new:
+                new.write(text)
+            os.chmod(name, where.stat().st_mode if where.exists() else 0o666 & ~umask())
+            os.replace(name, where)
+        except OSError:
+            os.unlink(name)
+            raise
     except OSError as error:
         raise BadInput(f"cannot write {path}: {error.strerror}") from None

@@ -27,13 +27,21 @@ PLAIN_WIDTH = 140
 """Columns where there is no terminal."""
 
 
+class Paper(Console):
+    """A console that leaves it to the command to say how it ends when its reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Tell the command."""
+        raise BrokenPipeError
+
+
 class Printer:
     """Prints to a terminal, or in plain lines elsewhere. Use as a context: a progress bar ends with it."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.console = Console(file=stream, highlight=False)
+        self.console = Paper(file=stream, highlight=False)
         if not self.console.is_terminal and "COLUMNS" not in os.environ:
-            self.console = Console(file=stream, highlight=False, width=PLAIN_WIDTH)
+            self.console = Paper(file=stream, highlight=False, width=PLAIN_WIDTH)
         self._bar: Progress | None = None
 
     def __enter__(self) -> Printer:

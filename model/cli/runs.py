@@ -247,7 +247,4 @@ def _write_json(path: Path, arguments: argparse.Namespace, covered: Covered, sec
         "violation": found,
     }
     text = json.dumps({"summary": summary, "reach": covered.reach.as_json()}, indent=1)
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"--json: cannot write {path}: {error.strerror}") from None
+    reading.replace(path, text + "\n")
