@@ -92,7 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except OSError as error:  # a full disk, most likely that of the output
         forget_output()
-        print(f"pagelaw: cannot write: {error.strerror or error}", file=sys.stderr)
+        what = "cannot write" if error.filename is None else error.filename
+        print(f"pagelaw: {what}: {error.strerror or error}", file=sys.stderr)
         return 2
 
 
