@@ -188,14 +188,18 @@ class SymSum(Sym):
 
 
 class SymIds:
-    """All identifiers of a sort, or those of one VM."""
+    """All identifiers of a sort, those of one VM, or those at which a map holds a value."""
 
-    def __init__(self, lift: Lift, kind: type, vm: Any | None) -> None:
-        self.lift, self.kind, self.vm = lift, kind, vm
+    def __init__(self, lift: Lift, kind: type, vm: Any | None = None,
+                 holding: tuple[SymMap, Any] | None = None) -> None:
+        self.lift, self.kind, self.vm, self.holding = lift, kind, vm, holding
 
     def generic(self) -> tuple[SymId, Any]:
         """Any one of them, and the condition that it belongs here."""
         one = SymId(self.lift, self.lift.encoding.fresh(self.kind, self.kind.__name__.lower()), self.kind)
+        if self.holding is not None:
+            held, value = self.holding
+            return one, held.read([one.term]) == value
         if self.vm is None:
             return one, z3.BoolVal(True)
         return one, (one.vm == self.vm).term
@@ -382,6 +386,12 @@ class SymState:
         if vm is not None and not issubclass(sort, Owned):
             raise CannotLift(f"a {sort.__name__} belongs to no VM")
         return SymIds(self.engine, sort, vm)
+
+    def those(self, sort: type, held: SymMap, value: Any) -> SymIds:
+        """All identifiers of a sort at which a map holds a value."""
+        if held.shape.keys != (sort,):
+            raise CannotLift(f"{held.shape.name} does not have a {sort.__name__} as its key")
+        return SymIds(self.engine, sort, holding=(held, self.engine.term(value, held.shape.value)))
 
     def observer(self, step: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         """Remember what the rule says the guest sees."""

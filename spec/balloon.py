@@ -162,7 +162,7 @@ def vacate(s: Machine, mpn: MPN) -> None:
 @view
 def block_is_given_up(s: Machine, mpn: MPN) -> bool:
     """Whether nobody uses any frame of the block that this one belongs to."""
-    return s.each(MPN).every(lambda one: s.block[one] != s.block[mpn] or s.frame[one] in (Free(), Vacated()))
+    return s.those(MPN, s.block, s.block[mpn]).every(lambda one: s.frame[one] in (Free(), Vacated()))
 
 
 @rule("ESX-3.2-07", "R-51")

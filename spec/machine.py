@@ -71,7 +71,7 @@ class Machine(State):
     """What is in the slots then: anything."""
     low: Map[MPN, bool] = given()
     """Whether a frame is in low memory, which devices reach (ESX-7-01)."""
-    block: Map[MPN, Block] = given()
+    block: Map[MPN, Block] = given(indexed=True)
     """The block that a frame belongs to; the paper's blocks are single frames (R-51)."""
     domain: Map[VM, Domain] = given()
     """The sharing domain of a VM; one common domain unless configured."""
@@ -136,7 +136,7 @@ class Machine(State):
     """Whether it may have been written since it was read in; bits in live shadow entries come on top."""
     kept: Map[Page, Kept] = starts_as(NothingKept())
     """The slot that still has a copy of it (R-10)."""
-    hint: Map[Page, Hint] = starts_as(NoHint())
+    hint: Map[Page, Hint] = starts_as(NoHint(), indexed=True)
     """Its hint frame."""
     attempted: Map[Page, bool] = starts_as(False)
     """Whether, with the frame it has, an attempt to share it before a page-out found nothing (ESX-4.3-20, R-13)."""

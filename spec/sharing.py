@@ -143,8 +143,9 @@ def remove_stale_hint(s: Machine, page: Page) -> None:
 @view
 def nothing_matches(s: Machine, page: Page) -> bool:
     """Whether neither a shared frame nor another page that left a hint has the page's key."""
-    hinted = s.each(Page).some(lambda other: is_match(s, page, other))
-    return s.table[s.domain[page.vm], key_of(s, page)] == NoEntry() and not hinted
+    key = key_of(s, page)
+    hinted = s.those(Page, s.hint, HintFrame(s.short[key])).some(lambda other: is_match(s, page, other))
+    return s.table[s.domain[page.vm], key] == NoEntry() and not hinted
 
 
 @rule("ESX-4.2-10", "ESX-4.2-11", "ESX-4.3-05", "ESX-4.3-06", "R-19", "R-20")

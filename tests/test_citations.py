@@ -24,9 +24,6 @@ NOT_ANSWERED = {
     "what the tax takes in the end, to come": ["ESX-5.2-03", "ESX-5.2-09", "ESX-5.2-13"],
     "how an estimate moves over several periods, to come": ["ESX-5.3-13"],
     "what admission guarantees, to come": ["ESX-6.2-07"],
-    "policy of reclamation, to come": [
-        "ESX-6.3-06", "ESX-6.3-07", "ESX-6.3-08",
-    ],
 }  # fmt: skip
 """Clauses of kind rule or invariant that nothing cites, by the reason."""
 

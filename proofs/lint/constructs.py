@@ -352,7 +352,7 @@ class Reader:
                 self.identifiers(function.value)
                 self.lambda_of(question)
             case "write_each", [ids, key, value, *where] if alone and len(where) <= 1:
-                self.bulk_write(function.value)
+                self.map_of_state(function.value, "a bulk write to something else", "write to a map of the state")
                 self.identifiers(ids)
                 self.lambda_of(key, is_key=True)
                 self.expression(value)
@@ -364,24 +364,34 @@ class Reader:
             case name, _:
                 self.report(node, f"a call of .{name}", WORDS)
 
-    def bulk_write(self, node: ast.expr) -> None:
-        """The map that a bulk write goes to."""
+    def map_of_state(self, node: ast.expr, otherwise: str, advice: str) -> None:
+        """The map that a bulk write goes to, or by which identifiers are found."""
         match node:
             case ast.Attribute(value=ast.Name() as state, attr=name) if self.is_state(state):
                 self.known_field(node, state, name)
             case _:
-                self.report(node, "a bulk write to something else", "write to a map of the state")
+                self.report(node, otherwise, advice)
 
     def identifiers(self, node: ast.expr) -> None:
-        """s.each(Sort), or s.each(Sort, vm)."""
+        """s.each(Sort), s.each(Sort, vm), or s.those(Sort, s.field, value)."""
         match node:
             case ast.Call(func=ast.Attribute(value=state, attr="each"), args=[sort, *vm]) if self.is_state(state):
-                meaning = self.meaning(sort)
-                if not isinstance(meaning, type) or not issubclass(meaning, Identifier):
-                    self.report(node, "each of something else than an identifier", "name a sort of identifiers")
+                self.sort_of_identifiers(node, sort)
                 self.arguments(vm)
+            case ast.Call(
+                func=ast.Attribute(value=state, attr="those"), args=[sort, held, value]
+            ) if self.is_state(state):
+                self.sort_of_identifiers(node, sort)
+                self.map_of_state(held, "identifiers by something else", "name a map of the state")
+                self.expression(value)
             case _:
                 self.report(node, "something else than s.each(...)", "ask s.each(Sort) or s.each(Sort, vm)")
+
+    def sort_of_identifiers(self, node: ast.expr, sort: ast.expr) -> None:
+        """The sort that `each` and `those` are asked for."""
+        meaning = self.meaning(sort)
+        if not isinstance(meaning, type) or not issubclass(meaning, Identifier):
+            self.report(node, "each of something else than an identifier", "name a sort of identifiers")
 
 
 def _assigned(function: ast.FunctionDef) -> Iterator[str]:

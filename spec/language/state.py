@@ -64,6 +64,35 @@ class Map(dict[K, V], Generic[K, V]):
         return Map(self.otherwise, self.items())
 
 
+class Indexed(Map[K, V]):
+    """A map that also knows at which keys it holds a value, for fields that are asked for that (`State.those`)."""
+
+    __slots__ = ("keys_of",)
+
+    def __init__(self, otherwise: Callable[[K], V], entries: Iterable[tuple[K, V]] = ()) -> None:
+        super().__init__(otherwise)
+        self.keys_of: dict[V, dict[K, None]] = {}
+        for key, value in entries:
+            self[key] = value
+
+    def __missing__(self, key: K) -> V:
+        return self.otherwise(key)
+
+    def __setitem__(self, key: K, value: V) -> None:
+        if key in self:
+            del self.keys_of[super().__getitem__(key)][key]
+        super().__setitem__(key, value)
+        self.keys_of.setdefault(value, {})[key] = None
+
+    def holds_unwritten(self, value: V) -> bool:
+        """Whether keys that were never written may hold this value."""
+        return not isinstance(self.otherwise, Always) or bool(self.otherwise.value == value)
+
+    def copy(self) -> Indexed[K, V]:
+        """A map of its own with the same values."""
+        return Indexed(self.otherwise, self.items())
+
+
 class Ids(tuple[I, ...], Generic[I]):
     """All identifiers of one sort, or all that belong to one VM."""
 
@@ -81,23 +110,24 @@ class Ids(tuple[I, ...], Generic[I]):
 class Field:
     """How a field of the state begins: the same value for every key, or a given parameter."""
 
-    __slots__ = ("is_given", "value")
+    __slots__ = ("indexed", "is_given", "value")
 
-    def __init__(self, value: Any, is_given: bool) -> None:
-        self.value, self.is_given = value, is_given
+    def __init__(self, value: Any, is_given: bool, indexed: bool) -> None:
+        self.value, self.is_given, self.indexed = value, is_given, indexed
 
 
-def starts_as(value: Any) -> Any:
+def starts_as(value: Any, indexed: bool = False) -> Any:
     """A field that rules may write; in the initial state it is `value` for every key.
 
-    A field named in place of a value (`starts_as("total_frames")`) starts equal to that field.
+    A field named in place of a value (`starts_as("total_frames")`) starts equal to that field. `indexed`: rules
+    ask at which keys it holds a value; that only makes the answer quick.
     """
-    return Field(value, is_given=False)
+    return Field(value, is_given=False, indexed=indexed)
 
 
-def given() -> Any:
+def given(indexed: bool = False) -> Any:
     """A field that nothing writes: a parameter of the machine."""
-    return Field(None, is_given=True)
+    return Field(None, is_given=True, indexed=indexed)
 
 
 class Shape:
@@ -153,12 +183,20 @@ class State:
         state._per_vm = {}
         for shape in shapes:
             if shape.field.is_given:
-                value = parameters[shape.name]
-                setattr(state, shape.name, Map(value) if shape.keys and not isinstance(value, Map) else value)
+                setattr(state, shape.name, state._parameter(shape, parameters[shape.name]))
         for shape in shapes:
             if not shape.field.is_given:
                 setattr(state, shape.name, state._beginning(shape))
         return state
+
+    def _parameter(self, shape: Shape, value: Any) -> Any:
+        """What a given field holds: a value, or a map from a function or another map."""
+        if not shape.keys:
+            return value
+        if shape.field.indexed:
+            read = value.__getitem__ if isinstance(value, Map) else value
+            return Indexed(read, ((key, read(key)) for key in self.ids[shape.keys[0]]))
+        return value if isinstance(value, Map) else Map(value)
 
     def _beginning(self, shape: Shape) -> Any:
         """What a field that rules may write holds in the initial state."""
@@ -167,7 +205,8 @@ class State:
             value = getattr(self, value)
         if not shape.keys:
             return value
-        return Map(value.__getitem__ if isinstance(value, Map) else Always(value))
+        kind = Indexed if shape.field.indexed else Map
+        return kind(value.__getitem__ if isinstance(value, Map) else Always(value))
 
     _per_vm: dict[tuple[type, VM], Ids[Any]]
 
@@ -182,6 +221,12 @@ class State:
             members = (one for one in self.ids[sort] if one.vm is vm)
             found = self._per_vm[sort, vm] = Ids(members)
         return found
+
+    def those(self, sort: type[I], held: Map[I, V], value: V) -> Ids[I]:
+        """All identifiers of a sort at which a map of the state holds this value."""
+        if isinstance(held, Indexed) and (value in held.keys_of or not held.holds_unwritten(value)):
+            return Ids(held.keys_of.get(value, ()))
+        return Ids(one for one in self.ids[sort] if held[one] == value)
 
     def copy(self) -> Self:
         """A state of its own with the same values (parameters are shared, nothing writes them)."""

@@ -1,0 +1,112 @@
+"""What each reclamation state does (sections 6 and 6.3): how targets are reached.
+
+Policy takes no page itself. It asks the driver for a balloon of some size and
+gives the swap daemon a level; both stop where a VM is at its target (R-09).
+How much it asks for depends on the state. In high it asks for nothing more.
+In soft it asks for balloons, and for paging only of a VM that it cannot
+balloon; in hard and low for paging, and for no larger balloon (R-40). What a
+balloon holds stays there in every state, as long as the target leaves it
+there. That VMs above their target are blocked in low: `reclamation.is_blocked`.
+"""
+
+from __future__ import annotations
+
+from .balloon import set_balloon_target
+from .language import VM, leaves, pick, theorem, transition, view
+from .machine import Machine
+from .paging import may_lose_a_page, set_swap_target
+from .vocabulary import Hard, High, Low, Ready, Running, Soft
+
+
+@view
+def pages_to_give_up(s: Machine, vm: VM) -> int:
+    """Pages that a VM is not to have in memory: its size without its target."""
+    return s.maximum[vm] - s.target[vm]
+
+
+@view
+def is_ballooned_now(s: Machine, vm: VM) -> bool:
+    """Whether pages are to come from a VM's balloon: in the soft state, if its driver is ready (ESX-6.3-07)."""
+    return s.reclamation == Soft() and s.driver[vm] == Ready()
+
+
+@view
+def is_paged_now(s: Machine, vm: VM) -> bool:
+    """Whether they are to come from paging: in the hard and low states, in soft if there is no balloon to ask for."""
+    return s.reclamation in (Hard(), Low()) or (s.reclamation == Soft() and s.driver[vm] != Ready())
+
+
+@view
+def balloon_level(s: Machine, vm: VM) -> int:
+    """The balloon to ask for: what is to be given up, but no more than it holds unless it is to grow (R-09, R-40)."""
+    level = pages_to_give_up(s, vm)
+    return pick(is_ballooned_now(s, vm) or level < s.balloon_size[vm], level, s.balloon_size[vm])
+
+
+@view
+def paging_level(s: Machine, vm: VM) -> int:
+    """The swap level to give: what the balloon leaves missing, if the VM is to be paged; else what is paged out."""
+    missing = pages_to_give_up(s, vm) - s.balloon_size[vm]
+    return pick(is_paged_now(s, vm) and missing > s.swapped[vm], missing, s.swapped[vm])
+
+
+# What follows.
+
+
+@theorem("ESX-6-02", "R-09")
+def what_policy_asks_for_can_be_asked_for(s: Machine, vm: VM) -> bool:
+    """Of a VM that runs policy's levels are levels: both can be asked for."""
+    balloon, paging = balloon_level(s, vm), paging_level(s, vm)
+    balloons = leaves(set_balloon_target, s, vm, balloon, so_that=lambda after: after.balloon_target[vm] == balloon)
+    pages = leaves(set_swap_target, s, vm, paging, so_that=lambda after: after.swap_target[vm] == paging)
+    return s.life[vm] != Running() or (balloons and pages)
+
+
+@theorem("ESX-6.3-06", "R-42")
+def in_high_nothing_is_reclaimed(s: Machine, vm: VM) -> bool:
+    """In the high state policy asks for no larger balloon and no more paging, whatever the target is."""
+    nothing = balloon_level(s, vm) <= s.balloon_size[vm] and paging_level(s, vm) <= s.swapped[vm]
+    return s.reclamation != High() or nothing
+
+
+@theorem("ESX-6.3-07")
+def in_soft_balloons_come_first(s: Machine, vm: VM) -> bool:
+    """In the soft state no VM whose driver is ready is asked for more paging, and no other for a larger balloon."""
+    grows, pages = balloon_level(s, vm) > s.balloon_size[vm], paging_level(s, vm) > s.swapped[vm]
+    ready = s.driver[vm] == Ready()
+    return s.reclamation != Soft() or not ((ready and pages) or (not ready and grows))
+
+
+@theorem("ESX-6.3-08", "ESX-6.3-09", "R-40")
+def in_hard_and_low_pages_come_from_paging(s: Machine, vm: VM) -> bool:
+    """In the hard and low states no balloon is to grow, whoever has a driver."""
+    return s.reclamation not in (Hard(), Low()) or balloon_level(s, vm) <= s.balloon_size[vm]
+
+
+@theorem("ESX-6-01", "ESX-6-02", "ESX-6.3-11", "R-09")
+def who_gave_what_was_asked_for_is_at_its_target(s: Machine, vm: VM) -> bool:
+    """Below high, a running VM that has given what policy asks for holds no more than its target."""
+    given = s.balloon_size[vm] >= balloon_level(s, vm) and s.swapped[vm] >= paging_level(s, vm)
+    asked = s.life[vm] == Running() and s.reclamation != High()
+    return not (asked and given) or s.resident[vm] <= s.target[vm]
+
+
+@theorem("ESX-6-02", "ESX-6.3-11")
+def who_is_above_its_target_can_give_a_page(s: Machine, vm: VM) -> bool:
+    """Below high, a running VM above its target can lose a page to the balloon or to paging, once that is asked for."""
+    asked = s.life[vm] == Running() and s.reclamation != High() and s.resident[vm] > s.target[vm]
+    wanted, level = balloon_level(s, vm), paging_level(s, vm)
+    balloon = s.driver[vm] == Ready() and s.balloon_size[vm] < wanted and s.resident[vm] > s.minimum[vm]
+    paging = leaves(set_swap_target, s, vm, level, so_that=lambda after: may_lose_a_page(after, vm))
+    return not asked or balloon or paging
+
+
+# What every step keeps.
+
+
+@transition("ESX-6.3-11", "R-09")
+def what_is_to_be_reclaimed_gets_less(before: Machine, after: Machine, vm: VM) -> bool:
+    """A page that goes to the swap area leaves one less in memory, and one less to be given up: paging ends."""
+    paged = after.swapped[vm] > before.swapped[vm]
+    one = after.swapped[vm] == before.swapped[vm] + 1 and after.balloon_size[vm] == before.balloon_size[vm]
+    return not paged or (one and after.resident[vm] == before.resident[vm] - 1)
