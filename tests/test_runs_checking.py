@@ -169,7 +169,7 @@ def test_a_trial_leaves_the_state_alone() -> None:
     twin.life[A] = s.life[A]
     assert (trial.life[A], twin.life[A]) == (Running(), s.life[A])
     assert s.written()["life"] == {}
-    assert trial.reserved_memory == s.reserved_memory + SMALL.minimum + SMALL.overhead
+    assert trial.reserved_memory == s.reserved_memory + s.minimum[A] + s.overhead[A]
 
 
 def test_arguments_are_completed_for_a_rule_that_has_one_more() -> None:

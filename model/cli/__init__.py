@@ -16,10 +16,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import check, explore, mutants, runs
+from . import check, explore, figures, mutants, runs
 from .reading import BadInput
 
-COMMANDS = (check, explore, mutants, runs)
+COMMANDS = (check, explore, mutants, runs, figures)
 
 EPILOG = """\
 examples:
@@ -29,6 +29,7 @@ examples:
   pagelaw explore common           every state of a small machine
   pagelaw mutants                  known faults, which a check must refuse
   pagelaw runs                     random steps of the reference model, each checked
+  pagelaw figures DIR              the paper's experiments, run on the rules and drawn
 """
 
 

@@ -34,6 +34,7 @@ from pagelaw.spec.vocabulary import (
     DeviceCached,
     Free,
     GivingUp,
+    HintFrame,
     Idle,
     Inbound,
     KeptSlot,
@@ -197,12 +198,17 @@ def make_driver_ready(s: Machine, vm: VM) -> Steps:
 
 
 def put_into_balloon(s: Machine, page: Page) -> Steps:
+    """The driver offers a page, and the server takes its frame, with the rest of its block if that was all of it."""
+    yield from offer_to_balloon(s, page)
+    yield from reclaim_blocks(s)
+
+
+def offer_to_balloon(s: Machine, page: Page) -> Steps:
     """The driver offers a page, and the server takes its frame."""
     yield balloon.inflate, (page,)
     if isinstance(s.operation[page], GivingUp):
         yield from unmap(s, page)
         yield balloon.release_to_balloon, (page,)
-        yield from reclaim_blocks(s)
 
 
 def reclaim_blocks(s: Machine) -> Steps:
@@ -292,7 +298,8 @@ def share_through_hint(s: Machine, page: Page, other: Page) -> Steps:
 def scan(s: Machine, page: Page, leaving: bool = False) -> Steps:
     """What a scan does with a page: share a listed frame, or through a live hint, or leave a hint, unless it leaves."""
     domain, key = s.domain[page.vm], sharing.key_of(s, page)
-    hinted = [other for other in s.each(Page) if other is not page and sharing.has_hint(s, other, key, domain)]
+    others = sorted(s.those(Page, s.hint, HintFrame(s.short[key])), key=lambda one: (one.vm.number, one.number))
+    hinted = [other for other in others if other is not page and sharing.has_hint(s, other, key, domain)]
     live = [other for other in hinted if sharing.may_be_scanned(s, other)
             and s.short[sharing.key_of(s, other)] == s.short[key]]  # fmt: skip
     if s.table[domain, key] != NoEntry():

@@ -13,13 +13,21 @@ from pagelaw.spec.language import REGISTER, VM, Contents, Map, Value, Word
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import MPN, VCPU, Block, Domain, Key, Page, ShortKey, Slot, Transfer, VPage
 
+PerVM = int | tuple[int, ...]
+"""A number for all VMs, or one for each, dealt out in turn."""
+
+
+def of_vm(number: PerVM, vm: VM) -> int:
+    """The number for one VM."""
+    return number if isinstance(number, int) else number[vm.number % len(number)]
+
 
 @attrs.frozen(kw_only=True)
 class Sizes:
-    """How large a machine is, and which readings it takes. Every VM has the same sizes."""
+    """How large a machine is, and which readings it takes. A size of a VM is one number for all, or one for each."""
 
     vms: int = 2
-    pages: int = 4
+    pages: PerVM = 4
     """Pages of each VM: its configured size."""
     vcpus: int = 2
     """Virtual processors of each VM."""
@@ -41,11 +49,12 @@ class Sizes:
     """Values that a word may hold; value 0 is zero."""
     domains: int = 1
     """Sharing domains; the VMs are dealt out to them in turn."""
-    hash_bits: int = 16
-    """Bits of a key; with 0 all pages collide."""
+    hash_bits: int | None = 16
+    """Bits of a key; with 0 all pages collide. None: the key is the number of the value at the first word, so that
+    pages of one word have equal keys only if they are equal, and any number of values may be stored."""
     short_bits: int = 8
     """Low bits of a key that a hint frame stores."""
-    minimum: int = 1
+    minimum: PerVM = 1
     """Pages guaranteed to each VM."""
     shares: tuple[int, ...] = (1,)
     """Shares of the VMs, dealt out in turn."""
@@ -55,7 +64,7 @@ class Sizes:
     """Pages drawn in each period; no more than a VM has."""
     slow_gain: Fraction = Fraction(1, 8)
     fast_gain: Fraction = Fraction(1, 2)
-    overhead: int = 1
+    overhead: PerVM = 1
     """Overhead frames that each VM needs."""
     count_top: int = 2
     """The greatest number that a frame's count field holds."""
@@ -76,8 +85,10 @@ class Sizes:
     """Seed of what is in the frames and slots at boot."""
 
 
-def hash_of(contents: Contents, bits: int) -> int:
-    """FNV-1a (32 bits) over the number of the value at each word, cut to its low bits."""
+def hash_of(contents: Contents, bits: int | None) -> int:
+    """FNV-1a (32 bits) over the number of the value at each word, cut to its low bits; or the first word itself."""
+    if bits is None:
+        return contents.words[0].number
     state = 0x811C9DC5
     for value in contents.words:
         for shift in (0, 8, 16, 24):
@@ -93,7 +104,7 @@ def identifiers(sizes: Sizes) -> dict[type, list[Any]]:
     keys = sorted({hash_of(one, sizes.hash_bits) for one in contents})
     return {
         VM: vms,
-        Page: [Page(vm, n) for vm in vms for n in range(sizes.pages)],
+        Page: [Page(vm, n) for vm in vms for n in range(of_vm(sizes.pages, vm))],
         VPage: [VPage(vm, n) for vm in vms for n in range(sizes.virtual_pages)],
         VCPU: [VCPU(vm, n) for vm in vms for n in range(sizes.vcpus)],
         MPN: [MPN(n) for n in range(sizes.frames)],
@@ -131,12 +142,12 @@ def machine(sizes: Sizes) -> Machine:
         domain=lambda vm: Domain(vm.number % sizes.domains),
         hash_of=lambda contents: Key(hash_of(contents, sizes.hash_bits)),
         short=lambda key: ShortKey(short_of(key.number, sizes.short_bits)),
-        minimum=lambda vm: sizes.minimum,
-        maximum=lambda vm: sizes.pages,
-        overhead=lambda vm: sizes.overhead,
-        shares=lambda vm: sizes.shares[vm.number % len(sizes.shares)],
+        minimum=lambda vm: of_vm(sizes.minimum, vm),
+        maximum=lambda vm: of_vm(sizes.pages, vm),
+        overhead=lambda vm: of_vm(sizes.overhead, vm),
+        shares=lambda vm: of_vm(sizes.shares, vm),
         tax_rate=sizes.tax_rate,
-        sample_size=lambda vm: min(sizes.sample_size, sizes.pages),
+        sample_size=lambda vm: min(sizes.sample_size, of_vm(sizes.pages, vm)),
         slow_gain=sizes.slow_gain,
         fast_gain=sizes.fast_gain,
         total_frames=sizes.frames,

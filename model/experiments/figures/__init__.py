@@ -1,0 +1,12 @@
+"""The paper's experiments, replayed: each module is one figure, with a function `replay`.
+
+`figure` says what a figure is; `picture` draws it and `telling` writes the numbers beside it.
+"""
+
+from __future__ import annotations
+
+from . import seven
+from .figure import Replay
+
+FIGURES: dict[int, Replay] = {7: seven.replay}
+"""By the paper's number."""

@@ -1,0 +1,240 @@
+"""The machine as it runs: steps are done and counted; free frames and free slots are kept at hand.
+
+Nobody here decides what is allowed. What is kept beside the machine only proposes: a rule that is handed a frame
+that is not free refuses it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Any
+
+from pagelaw.spec import balloon, reclamation, translation
+from pagelaw.spec.language import VM, Value, Word
+from pagelaw.spec.machine import Machine
+from pagelaw.spec.vocabulary import (
+    MPN,
+    VCPU,
+    Ballooned,
+    Drawn,
+    Free,
+    Mapped,
+    Names,
+    NotDrawn,
+    Page,
+    Private,
+    Shared,
+    Slot,
+    Swapped,
+    Transfer,
+    Untouched,
+    VPage,
+)
+
+from ..reference import operations
+from ..reference.choosing import Proposal, Rule
+
+WORD = Word(0)
+"""Pages of an experiment have one word, whose value says what is in them."""
+FREE, UNTOUCHED, BALLOONED, NOT_DRAWN = Free(), Untouched(), Ballooned(), NotDrawn()
+"""Variants without fields are single objects, so `is` tells them apart."""
+
+Do = Callable[[Rule, tuple[Any, ...]], Any]
+
+
+class Waits(Exception):
+    """A guest needs a frame, and there is none, or its VM is blocked: it goes on when it gets one."""
+
+
+class Server:
+    """A machine and what it takes to run it fast. `do` does one step: by default plainly, or checked."""
+
+    def __init__(self, machine: Machine, do: Do | None = None) -> None:
+        self.machine = machine
+        self.do: Do = do or self._plainly
+        self.done: Counter[str] = Counter()
+        """How often each rule was done."""
+        self.paged_in: Counter[VM] = Counter()
+        self.paged_out: Counter[VM] = Counter()
+        self.state_changed = False
+        """Whether the reclamation state changed since somebody looked."""
+        self._free: list[MPN] = list(reversed(machine.ids[MPN]))
+        self._slots: list[Slot] = list(reversed(machine.ids[Slot]))
+
+    def _plainly(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
+        self.done[rule.__name__] += 1
+        return rule(self.machine, *arguments)
+
+    def run(self, steps: Iterable[Proposal]) -> None:
+        """Do the steps of an operation, one after the other, each worked out when the one before it is done."""
+        do = self.do
+        for rule, arguments in steps:
+            do(rule, arguments)
+
+    @property
+    def steps(self) -> int:
+        """Steps done so far."""
+        return self.done.total()
+
+    # Frames and slots.
+
+    def free_frame(self, vm: VM) -> MPN:
+        """A free frame for a page of a VM; Waits if there is none, or the VM is blocked.
+
+        The reclamation state follows free memory before each frame that is taken, so it is never late.
+        """
+        s, free = self.machine, self._free
+        self.follow()
+        if reclamation.is_blocked(s, vm):
+            raise Waits
+        while free:
+            if s.frame[free[-1]] is FREE:
+                return free[-1]
+            free.pop()
+        raise Waits
+
+    def follow(self) -> None:
+        """The reclamation state follows free memory, if it has to."""
+        s = self.machine
+        if reclamation.state_to_be(s, s.free_frames) is not s.reclamation:
+            self.do(reclamation.follow_free_memory, ())
+            self.state_changed = True
+
+    def freed(self, mpn: MPN) -> None:
+        """A frame may be free again."""
+        if self.machine.frame[mpn] is FREE:
+            self._free.append(mpn)
+
+    def free_slot(self) -> Slot | None:
+        """A free slot, if there is one."""
+        s, slots = self.machine, self._slots
+        while slots:
+            if s.slot_count[slots[-1]] == 0:
+                return slots[-1]
+            slots.pop()
+        return None
+
+    # What guests do.
+
+    def bring_in(self, page: Page) -> None:
+        """A page without a frame gets one."""
+        s = self.machine
+        backing = s.pmap[page]
+        if backing is BALLOONED:
+            self.do(balloon.pop, (page,))
+            backing = s.pmap[page]
+        if backing is UNTOUCHED:
+            self.run(operations.first_touch(s, page, self.free_frame(page.vm)))
+        elif isinstance(backing, Swapped):
+            slot = backing.slot
+            self.run(operations.page_in(s, page, self.free_frame(page.vm)))
+            self.paged_in[page.vm] += 1
+            self._slots.append(slot)
+
+    def make_writable(self, page: Page) -> None:
+        """A page gets a frame of its own."""
+        s = self.machine
+        self.bring_in(page)
+        backing = s.pmap[page]
+        if isinstance(backing, Mapped) and isinstance(s.frame[backing.mpn], Shared):
+            self.run(operations.break_sharing(s, page, self.free_frame(page.vm)))
+            self.freed(backing.mpn)
+
+    def touch(self, page: Page) -> None:
+        """A guest reads a page. Where it has a translation already the server sees nothing, and no step is done."""
+        s = self.machine
+        if type(s.pmap[page]) is Mapped and s.sampled[page] is NOT_DRAWN:
+            return
+        self.bring_in(page)
+        if s.sampled[page] == Drawn(False):
+            cpu, virtual = self._look_at(page)
+            self.run(operations.read(s, cpu, virtual, WORD))
+
+    def write(self, page: Page, what: int) -> None:
+        """A guest's vCPU writes a page, so that it holds this."""
+        self.make_writable(page)
+        cpu, virtual = self._look_at(page)
+        self.run(operations.write(self.machine, cpu, virtual, WORD, Value(what)))
+
+    def _look_at(self, page: Page) -> tuple[VCPU, VPage]:
+        """The guest points its window, a virtual page, at a page; where it points nowhere yet nothing was cached."""
+        s = self.machine
+        cpu, virtual = s.each(VCPU, page.vm)[0], s.each(VPage, page.vm)[0]
+        if s.guest_table[virtual] != Names(page):
+            self.do(translation.guest_changes_table, (virtual, Names(page)))
+        return cpu, virtual
+
+    def read_from_disk(self, page: Page, what: int) -> None:
+        """A guest's virtual disk writes a page, as the guest ordered."""
+        self.make_writable(page)
+        self.run(operations.device_write(self.machine, self.machine.ids[Transfer][0], page, WORD, Value(what)))
+
+    def write_to_disk(self, page: Page) -> None:
+        """A guest's virtual disk reads a page."""
+        self.bring_in(page)
+        self.run(operations.device_read(self.machine, self.machine.ids[Transfer][0], page, WORD))
+
+    def holds(self, page: Page) -> int:
+        """What a page holds, wherever that is."""
+        s = self.machine
+        match s.pmap[page]:
+            case Mapped(mpn):
+                return s.contents[mpn].words[0].number
+            case Swapped(slot):
+                return s.slot_contents[slot].words[0].number
+        return s.zero.words[0].number
+
+    # What the server does.
+
+    def scan(self, page: Page, leaving: bool = False) -> bool:
+        """Scan a page; whether its frame was saved."""
+        s = self.machine
+        backing = s.pmap[page]
+        if not isinstance(backing, Mapped) or s.frame[backing.mpn] != Private(page):
+            return False
+        self.run(operations.scan(s, page, leaving))
+        self.freed(backing.mpn)
+        return s.pmap[page] != backing
+
+    def page_out(self, page: Page) -> bool:
+        """Page a page out, after an attempt to share it; whether it went to the disk."""
+        s = self.machine
+        backing = s.pmap[page]
+        if not isinstance(backing, Mapped) or (not s.attempted[page] and self.scan(page, leaving=True)):
+            return False
+        slot = self.free_slot()
+        if slot is None:
+            return False
+        self.run(operations.page_out(s, page, slot))
+        self.paged_out[page.vm] += 1
+        self.freed(backing.mpn)
+        return True
+
+    def inflate(self, page: Page) -> None:
+        """A page goes into its VM's balloon."""
+        s = self.machine
+        backing = s.pmap[page]
+        self.run(operations.offer_to_balloon(s, page))
+        if isinstance(backing, Mapped):
+            self.freed(backing.mpn)
+        elif isinstance(backing, Swapped):
+            self._slots.append(backing.slot)
+
+    # What can be seen.
+
+    def pages_saved(self) -> int:
+        """Frames that sharing saves now (D-04): what pages would need, each in its own, less what is used."""
+        s = self.machine
+        vms = s.ids[VM]
+        used = s.total_frames - s.free_frames - sum(s.overhead_held[vm] for vm in vms)
+        return sum(s.resident[vm] for vm in vms) - used
+
+
+def chance(seed: int, name: str) -> Random:
+    """A source of chance of its own for everybody, so that what one draws changes nothing for another."""
+    return Random(f"{seed} {name}")
+
+
+__all__ = ["WORD", "Server", "Waits", "chance"]
