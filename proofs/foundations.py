@@ -164,6 +164,15 @@ def lemma_obligations() -> Iterator[Obligation]:
     yield from induction(
         "a write shifts the sum by the weight after less the weight before",
         lambda m: total_other(m) == z3.If(k < m, total(m) + other(k) - weight(k), total(m)), *same_but_one)
+    both, of_both = z3.Function("both", integers, integers), z3.Function("sum_both", integers, integers)
+    for name, one in (("added", 1), ("taken away", -1)):
+        yield from induction(
+            f"sums of one list, {name}, are the sum over entries {name}",
+            lambda m, one=one: of_both(m) == total(m) + one * total_other(m),
+            z3.ForAll([i], both(i) == weight(i) + one * other(i)), of_both(0) == 0,
+            of_both(n + 1) == of_both(n) + both(n))
+    yield from induction("a sum that is negative has an entry that is",
+                         lambda m: z3.Or(total(m) >= 0, z3.Exists([i], z3.And(i >= 0, i < m, weight(i) < 0))))
     yield from induction("equal weights have equal sums", lambda m: total(m) == total_other(m),
                          z3.ForAll([i], weight(i) == other(i)))
     yield from induction("nothing adds up to nothing", lambda m: total(m) == 0, z3.ForAll([i], weight(i) == 0))

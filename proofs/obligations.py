@@ -13,6 +13,7 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import attrs
@@ -191,6 +192,20 @@ class Theory:
         some = encoding.quantify(False, [one], [shape.keys[0]], weight > 0)
         return encoding.quantify(True, parameters, kinds, z3.Or(lift.measure_function(measure)(*parameters) == 0, some))
 
+    def compared(self, measures: Sequence[Measure[Any]]) -> list[Any]:
+        """Sums over the same keys, some added and some taken away, are not negative in all unless some entry's are."""
+        encoding, lift = self.encoding, self.lift
+        key = Machine.shapes()[measures[0].over].keys[0]
+        one = encoding.fresh(key, "one")
+        weights = [lift.weight(m, self.machine(), self.functions[m.over](one), one, []) for m in measures]
+        totals = [lift.measure_function(m)() for m in measures]
+        facts = []
+        for signs in product((1, -1), repeat=len(measures)):
+            entry, whole = (z3.Sum([sign * term for sign, term in zip(signs, terms, strict=True)])
+                            for terms in (weights, totals))
+            facts.append(z3.Or(whole >= 0, encoding.quantify(False, [one], [key], entry < 0)))
+        return facts
+
     def replacements(self, state: SymState) -> list[tuple[Any, Any]]:
         """What a path made of every function: pairs of a function and its body afterwards."""
         pairs: list[tuple[Any, Any]] = []
@@ -245,6 +260,7 @@ class Theory:
         shapes = Machine.shapes()
         keys = {k for function, _ in replaced if function.name() in shapes for k in shapes[function.name()].keys}
         facts: list[Any] = list(self.words) if self.encoding.with_word.name() in occurring else []
+        compared: list[Measure[Any]] = []
         for measure in self.measures:
             asked = self.lift.measure_function(measure).name() in occurring
             kinds = self.lift.parameter_kinds(measure)
@@ -253,10 +269,12 @@ class Theory:
                 facts.extend(before)
                 if asked and not replaced:
                     facts.append(self.somewhere(measure))
+                    compared.append(measure)
                 if replaced and asked:
                     after = [z3.substitute_funs(fact, *replaced) for fact in before]
                     facts.extend(new for new, old in zip(after, before, strict=True) if not new.eq(old))
-        return facts
+        alike = [m for m in compared if not self.lift.parameter_kinds(m) and shapes[m.over].keys == (VM,)]
+        return facts + (self.compared(alike) if len(alike) > 1 else [])
 
     def obligations(self, entry: Entry) -> Iterator[Obligation]:
         """Everything to be proved about one rule."""

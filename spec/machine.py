@@ -240,8 +240,10 @@ class Machine(State):
     """Its target at its last review: for reports, nothing rests on it."""
     noted_price: Map[VM, Fraction] = starts_as(Fraction(0))
     """The price of its pages then: for reports, nothing rests on it."""
+    set_aside: int = starts_as(0)
+    """Pages that targets do not share out, so that frames can be free; fewer than none if sharing saves more (R-43)."""
     spare: int = starts_as("total_frames")
-    """Pages that are neither reserved nor in a target."""
+    """Pages that are neither reserved, nor in a target, nor set aside."""
     to_take: int = starts_as(0)
     """Pages that targets have beyond what there is: still to be taken from them."""
     overhead_held: Map[VM, int] = starts_as(0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .estimators import begin_estimates
 from .frames import drop_slot, free_frame, is_free, is_kept_for_devices, let_go, use_frame
-from .language import VM, assumption, invariant, measure, pick, refuse, require, rule, transition, visible
+from .language import VM, assumption, invariant, measure, pick, refuse, require, rule, theorem, transition, visible
 from .machine import Machine
 from .private_memory import be_off, give_up, power_off, power_on
 from .refusals import Refused
@@ -228,9 +228,22 @@ def swap_reserved_by_vms(s: Machine, life: Life, vm: VM) -> int:
     return pick(life != Off(), s.maximum[vm] - s.minimum[vm], 0)
 
 
+@measure("life")
+def sizes_of_vms(s: Machine, life: Life, vm: VM) -> int:
+    """Pages and overhead frames of all VMs that are not off."""
+    return pick(life != Off(), s.maximum[vm] + s.overhead[vm], 0)
+
+
 @invariant("ESX-6.2-03", "ESX-6.2-04", "ESX-6.2-01", "ESX-6.2-02")
 def reservations_add_up(s: Machine) -> bool:
     """What is reserved is the sum over the VMs that are not off, and no more than there is."""
     memory = s.reserved_memory == memory_reserved_by_vms(s) and s.reserved_memory <= s.total_frames
     swap = s.reserved_swap == swap_reserved_by_vms(s) and s.reserved_swap <= s.total_slots
     return memory and swap
+
+
+@theorem("ESX-6.2-07", "ESX-6.2-08")
+def there_is_a_frame_or_a_slot_for_every_page(s: Machine) -> bool:
+    """Pages and overhead of all VMs that were admitted are no more than there are frames and slots together."""
+    reserved = memory_reserved_by_vms(s) + swap_reserved_by_vms(s)
+    return sizes_of_vms(s) == reserved and sizes_of_vms(s) <= s.total_frames + s.total_slots

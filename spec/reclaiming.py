@@ -15,6 +15,9 @@ from .balloon import set_balloon_target
 from .language import VM, leaves, pick, theorem, transition, view
 from .machine import Machine
 from .paging import may_lose_a_page, set_swap_target
+from .power import memory_reserved_by_vms
+from .reclamation import overhead_in_memory, pages_in_memory, pages_to_set_aside
+from .shares import pages_above_minimum
 from .vocabulary import Hard, High, Low, Ready, Running, Soft
 
 
@@ -99,6 +102,19 @@ def who_is_above_its_target_can_give_a_page(s: Machine, vm: VM) -> bool:
     balloon = s.driver[vm] == Ready() and s.balloon_size[vm] < wanted and s.resident[vm] > s.minimum[vm]
     paging = leaves(set_swap_target, s, vm, level, so_that=lambda after: may_lose_a_page(after, vm))
     return not asked or balloon or paging
+
+
+@theorem("ESX-6.3-11", "R-25", "R-38", "R-43", "R-44")
+def at_their_targets_vms_leave_enough_free(s: Machine) -> bool:
+    """If targets follow, nothing is to be taken and no VM is above its target, free memory is at its last mark.
+
+    That targets follow means that minimums leave room for what is to be set aside.
+    """
+    follow = s.free_seen == s.free_frames and s.set_aside == pages_to_set_aside(s) and s.to_take == 0
+    held, targets = pages_in_memory(s) + overhead_in_memory(s), memory_reserved_by_vms(s) + pages_above_minimum(s)
+    at_target = s.each(VM).every(lambda vm: s.resident[vm] <= s.target[vm])
+    enough = s.free_frames >= s.high_threshold + s.margin
+    return not at_target or (held <= targets and (enough or not follow))
 
 
 # What every step keeps.

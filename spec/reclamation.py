@@ -18,9 +18,10 @@ the next time (ESX-6.3-03), a state that is late lets memory run out.
 from __future__ import annotations
 
 from .frames import frames_free
-from .language import VM, assumption, enabled, gets_done, pick, require, rule, theorem, transition, view
+from .language import VM, assumption, enabled, gets_done, measure, pick, require, rule, theorem, transition, view
 from .machine import Machine
 from .refusals import Refused
+from .shares import set_pages_aside, what_minimums_leave
 from .vocabulary import (
     MPN,
     VCPU,
@@ -96,6 +97,38 @@ def frames_wanted(s: Machine) -> int:
     """How many frames more policy wants free, by what it saw last (ESX-6.3-11, R-38)."""
     missing = s.high_threshold + s.margin - s.free_seen
     return pick(missing > 0, missing, 0)
+
+
+@measure("resident")
+def pages_in_memory(s: Machine, pages: int, vm: VM) -> int:
+    """Pages that have a frame, each counted for itself though it shares its frame (R-25)."""
+    return pick(pages > 0, pages, 0)
+
+
+@measure("overhead_held")
+def overhead_in_memory(s: Machine, frames: int, vm: VM) -> int:
+    """Overhead frames of all VMs."""
+    return pick(frames > 0, frames, 0)
+
+
+@view
+def saved_by_sharing(s: Machine) -> int:
+    """Pages in memory beyond the frames that are in use, by what policy saw last; frames on their way are in use."""
+    return pages_in_memory(s) + overhead_in_memory(s) + s.free_seen - s.total_frames
+
+
+@view
+def pages_to_set_aside(s: Machine) -> int:
+    """So that free memory comes to its last mark: all up to there, but what sharing saves (ESX-6.3-11, R-38)."""
+    return s.high_threshold + s.margin - saved_by_sharing(s)
+
+
+@rule("ESX-6.3-01", "ESX-6.3-02", "ESX-6.3-03", "ESX-6.3-11", "R-25", "R-43")
+def make_targets_follow(s: Machine) -> None:
+    """Targets are to share out what leaves enough memory free, by what policy saw last, and sharing has saved."""
+    pages = what_minimums_leave(s, pages_to_set_aside(s))
+    require(s.set_aside != pages, Refused.NOTHING_NEW)
+    set_pages_aside(s, pages)
 
 
 @view

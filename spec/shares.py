@@ -1,6 +1,7 @@
 """Shares and the idle memory tax (sections 5.1 and 5.2): how many pages a VM is to have.
 
-Every VM has a target. A VM that demands more gets it out of the pages that no
+Every VM has a target. Targets share out all pages but those that policy sets
+aside, so that memory can be free (`reclamation`). A VM that demands more gets it out of the pages that no
 target has, or else a page is to be taken elsewhere: from the VM that pays
 least for each of its pages, whoever that is (min-funding revocation). Here
 that is said by the price of its pages, g = 1/ρ = (active + k · idle) / shares:
@@ -109,28 +110,35 @@ def review(s: Machine, vm: VM) -> None:
 
 
 def begin_target(s: Machine, vm: VM) -> None:
-    """A VM that starts is to have its minimum, beside its overhead."""
+    """A VM that starts is to have its minimum, beside its overhead: what was set aside gives way (R-43)."""
     s.target[vm] = s.minimum[vm]
     promise(s, s.minimum[vm] + s.overhead[vm])
+    set_pages_aside(s, what_minimums_leave(s, s.set_aside))
 
 
 def end_target(s: Machine, vm: VM) -> None:
     """Of a VM that is off nothing is promised any more."""
-    give_back(s, s.target[vm] + s.overhead[vm])
+    promise(s, 0 - s.target[vm] - s.overhead[vm])
     s.target[vm] = 0
 
 
+@view
+def what_minimums_leave(s: Machine, pages: int) -> int:
+    """So many pages, but none that is reserved (R-43)."""
+    room = s.total_frames - s.reserved_memory
+    return pick(pages < room, pages, room)
+
+
+def set_pages_aside(s: Machine, pages: int) -> None:
+    """So many pages are kept out of targets."""
+    promise(s, pages - s.set_aside)
+    s.set_aside = pages
+
+
 def promise(s: Machine, pages: int) -> None:
-    """Pages are promised: those that are spare, and what is missing is to be taken from targets."""
-    left = s.spare - pages
+    """Pages are promised, or fewer than none given back: what is not spare is to be taken from targets."""
+    left = s.spare - s.to_take - pages
     s.spare = pick(left > 0, left, 0)
-    s.to_take += pick(left < 0, 0 - left, 0)
-
-
-def give_back(s: Machine, pages: int) -> None:
-    """Pages are promised no more: so many fewer have to be taken, and what is left is spare."""
-    left = pages - s.to_take
-    s.spare += pick(left > 0, left, 0)
     s.to_take = pick(left < 0, 0 - left, 0)
 
 
@@ -153,8 +161,14 @@ def pages_above_minimum(s: Machine, target: int, vm: VM) -> int:
 
 @invariant("ESX-5.1-04", "ESX-6.2-08", "R-29")
 def targets_add_up(s: Machine) -> bool:
-    """Reserved pages, those of targets beyond, and spare ones are all there are, and those still to be taken."""
-    return s.reserved_memory + pages_above_minimum(s) + s.spare == s.total_frames + s.to_take
+    """Reserved pages, those of targets beyond, spare ones and those set aside are all, and those still to be taken."""
+    return s.reserved_memory + pages_above_minimum(s) + s.spare + s.set_aside == s.total_frames + s.to_take
+
+
+@invariant("ESX-6.1-01", "R-43")
+def what_is_set_aside_is_not_reserved(s: Machine) -> bool:
+    """Pages that are set aside are beyond those that are reserved: minimums come first."""
+    return s.reserved_memory + s.set_aside <= s.total_frames
 
 
 @invariant("ESX-5.1-04", "ESX-6.2-08")

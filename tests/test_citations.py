@@ -23,7 +23,6 @@ NOT_ANSWERED = {
     "what a VM is guaranteed of its shares, to come": ["ESX-5.1-02"],
     "what the tax takes in the end, to come": ["ESX-5.2-03", "ESX-5.2-09", "ESX-5.2-13"],
     "how an estimate moves over several periods, to come": ["ESX-5.3-13"],
-    "what admission guarantees, to come": ["ESX-6.2-07"],
 }  # fmt: skip
 """Clauses of kind rule or invariant that nothing cites, by the reason."""
 

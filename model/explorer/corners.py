@@ -103,6 +103,14 @@ CORNERS = (
                  "look_at_free_memory"),
     ),
     Small(
+        name="following", states=371,
+        about="targets follow free memory, whose goal gives way to the minimum of a VM that starts",
+        sizes=attrs.evolve(TWO, pages=2, frames=4, minimum=1, low_threshold=0, hard_threshold=1, soft_threshold=2,
+                           high_threshold=3, margin=0), begin=beginnings.nothing, rows=ROWS,
+        actions=("power_vm_on", "touch_in_steps", "demand", "revoke_page", "look_at_free_memory",
+                 "make_targets_follow"),
+    ),
+    Small(
         name="admission", states=213,
         about="the reservations of two VMs do not fit; the last low frame is kept for devices",
         sizes=attrs.evolve(TWO, pages=1, frames=3, low_frames=1, low_reserve=1, slots=0, overhead=1),

@@ -370,8 +370,8 @@ class Server(Choosing):
         """Something that concerns a whole VM."""
         if self.chance(0.2):
             return reclamation.follow_free_memory, ()
-        if self.chance(0.1):
-            return reclamation.look_at_free_memory, ()
+        if self.chance(0.15):
+            return (reclamation.look_at_free_memory if self.chance(0.7) else reclamation.make_targets_follow), ()
         vm = self.any_of(self.vms)
         return self.policy(vm) if self.machine.life[vm] is RUNNING else self.power(vm)
 
