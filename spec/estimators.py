@@ -103,9 +103,8 @@ def averages_move_towards_what_was_measured(before: Machine, after: Machine, vm:
 def the_slow_average_is_slower(before: Machine, after: Machine, vm: VM) -> bool:
     """From the same value, the slow average of a running VM moves less far than the fast one."""
     together = before.slow[vm] == before.fast[vm] and before.life[vm] == Running()
-    moves = after.fast[vm] != before.fast[vm]
-    less = before.slow[vm] < after.slow[vm] < after.fast[vm] or after.fast[vm] < after.slow[vm] < before.slow[vm]
-    return not (together and moves) or less
+    less = moves_towards(before.slow[vm], after.slow[vm], after.fast[vm]) and after.slow[vm] != after.fast[vm]
+    return not together or after.fast[vm] == before.fast[vm] or less
 
 
 @transition("ESX-5.3-11", "ESX-5.3-12")

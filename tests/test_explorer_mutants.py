@@ -138,7 +138,7 @@ SHOWN: dict[str, tuple[str, int, str]] = {
     "SYN-56": ("marking-devices", 0, "what_a_scan_can_find_matches"),
     "SYN-57": ("hints-left", 2, "what_a_scan_can_find_matches"),
     "SYN-58": ("marking-devices", 4, "a_hint_is_of_what_the_page_holds"),
-    "SYN-59": ("shares", 3, "nothing_is_spare_while_pages_are_to_be_taken"),
+    "SYN-59": ("shares", 3, "targets_add_up"),
     "SYN-60": ("shares", 1, "a_target_rises_only_while_the_vm_runs"),
     "SYN-61": ("sharing", 2, "what_a_scan_can_find_matches"),
     "SYN-63": ("after-power-off-balloon", 0, "every_level_can_be_asked_for"),
@@ -151,6 +151,13 @@ SHOWN: dict[str, tuple[str, int, str]] = {
     "SYN-70": ("after-power-off-balloon", 1, "a_pop_leaves_the_driver_to_be_reset"),
     "SYN-71": ("averages", 0, "a_vm_wholly_active_has_all_its_pages_active"),
     "SYN-72": ("averages", 0, "the_tax_takes_its_part_of_an_idle_page"),
+    "SYN-73": ("averages", 2, "the_slow_average_is_slower"),
+    "SYN-74": ("warm", 0, "in_high_nothing_is_reclaimed"),
+    "SYN-75": ("reclamation", 4, "in_soft_balloons_come_first"),
+    "SYN-76": ("reclamation", 5, "in_hard_and_low_pages_come_from_paging"),
+    "SYN-77": ("blocked-sharing", 2, "who_gave_what_was_asked_for_is_at_its_target"),
+    "SYN-78": ("following", 5, "at_their_targets_vms_leave_enough_free"),
+    "SYN-79": ("following", 3, "what_is_set_aside_is_not_reserved"),
     "SYN-62": ("warm", 4, "moved_only_with_a_reason"),
 }
 NOT_SHOWN = {

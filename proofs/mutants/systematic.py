@@ -32,7 +32,7 @@ from .orders import exchanges
 from .switch import called_by, nothing_is_switched_on
 
 KINDS = ("guard", "effect", "order", "weaker", "bound", "constant")
-POLICY = ("shares", "reclamation", "estimators")
+POLICY = ("shares", "reclamation", "reclaiming", "estimators")
 """The chapters whose numbers are policy."""
 BOUNDS: dict[type[ast.cmpop], ast.cmpop] = {ast.Lt: ast.LtE(), ast.LtE: ast.Lt(), ast.Gt: ast.GtE(), ast.GtE: ast.Gt()}
 
