@@ -35,7 +35,7 @@ def shown(value: object) -> str:
     try:
         text = repr(value)
     except ValueError:  # Python prints no number of more than some thousand digits
-        return f"a {type(value).__name__} of very many digits"
+        return f"({type(value).__name__} of very many digits)"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -47,7 +47,7 @@ def check_whole(field: str, value: object, least: int, why: str = "") -> None:
 
 def check_exact(field: str, value: object) -> None:
     """Refuse what is not an int or a Fraction, or is negative."""
-    if not isinstance(value, int | Fraction) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int | Fraction) or isinstance(value, bool) or value.numerator < 0:
         raise CannotAllocate(field, value, "an int or a Fraction of at least 0")
 
 

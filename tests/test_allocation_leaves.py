@@ -1,0 +1,59 @@
+"""What CrossHair says of the leaf functions of the allocation, as it says it.
+
+It confirms the inversion of a price over all paths: for the tax rate 3/4, for any level, shares and whole active pages,
+within its own model of Python. Between the price in whole numbers and the price of the specification it
+finds no difference, which is a search that was given up, not a proof: Fractions branch too much for it. So each
+question is put to a function with a fault, too, and the fault must be found.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pagelaw
+
+LEAVES = "allocation_leaves"
+
+
+def crosshair(*arguments: str, seconds: int) -> tuple[int, str]:
+    """Its exit code and what it says."""
+    folders = [str(Path(pagelaw.__file__).parent.parent), str(Path(__file__).parent)]
+    result = subprocess.run(
+        [sys.executable, "-m", "crosshair", *arguments, "--per_condition_timeout", str(seconds)],
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
+    )  # fmt: skip
+    print(result.stdout, result.stderr)
+    return result.returncode, result.stdout
+
+
+@pytest.mark.deep
+def test_the_inversion_of_the_price_is_confirmed() -> None:
+    code, said = crosshair("check", f"{LEAVES}.pages_at_a_level", "--report_all", seconds=60)
+    assert code == 0
+    assert said.count("Confirmed over all paths") == said.count("\n") == 2
+
+
+@pytest.mark.deep
+def test_a_level_one_too_high_is_found() -> None:
+    code, said = crosshair("check", f"{LEAVES}.pages_at_a_level_wrongly", "--report_all", seconds=60)
+    assert code == 1
+    assert "false when calling" in said
+
+
+@pytest.mark.deep
+def test_no_difference_to_the_price_of_the_specification_is_found() -> None:
+    law, ours = f"{LEAVES}.key_by_the_law", f"{LEAVES}.key_of_the_allocation"
+    code, said = crosshair("diffbehavior", law, ours, seconds=60)
+    assert code == 0
+    assert "No differences found" in said
+
+
+@pytest.mark.deep
+def test_a_planted_difference_is_found() -> None:
+    law, wrong = f"{LEAVES}.key_by_the_law", f"{LEAVES}.key_that_is_wrong"
+    code, said = crosshair("diffbehavior", law, wrong, seconds=60)
+    assert code == 1
+    assert "pages=20" in said
