@@ -10,12 +10,11 @@ import attrs
 from pagelaw.model.optimized.allocation import Client, Exact
 from pagelaw.model.reference.beside import check_everything
 from pagelaw.model.reference.setup import Sizes, machine
-from pagelaw.spec.language import VM, Blocked, Ids, Map
+from pagelaw.spec.language import VM, Blocked
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.power import power_vm_on
 from pagelaw.spec.refusals import Refused
 from pagelaw.spec.shares import demand, revoke_page
-from pagelaw.spec.vocabulary import Page
 
 TAXES: tuple[Exact, ...] = (0, Fraction(1, 3), Fraction(1, 2), Fraction(3, 4), Fraction(9, 10), Fraction(997, 1009))
 
@@ -60,17 +59,15 @@ def by_the_rule(case: Case) -> list[int]:
 
 def the_machine(case: Case) -> Machine:
     """A machine with a frame for each page to be had and these VMs, none of them on."""
-    sizes = Sizes(
-        vms=len(case.clients), pages=1, frames=case.pages, low_frames=0, slots=sum(one.maximum for one in case.clients),
-        minimum=0, overhead=0, vcpus=1, virtual_pages=1, transfers=1, words=1, sample_size=1, block=1,
-        shares=tuple(one.shares for one in case.clients), tax_rate=Fraction(case.tax_rate),
+    maximums = tuple(one.maximum for one in case.clients)
+    return machine(
+        Sizes(
+            vms=len(case.clients), pages=maximums, minimum=tuple(one.minimum for one in case.clients), overhead=0,
+            shares=tuple(one.shares for one in case.clients), tax_rate=Fraction(case.tax_rate),
+            frames=case.pages, low_frames=0, slots=sum(maximums),
+            vcpus=1, virtual_pages=1, transfers=1, words=1, sample_size=1,
+        )
     )  # fmt: skip
-    s = machine(sizes)
-    s.minimum = Map(lambda vm: case.clients[vm.number].minimum)
-    s.maximum = Map(lambda vm: case.clients[vm.number].maximum)
-    s.ids[Page] = Ids(Page(vm, number) for vm in s.ids[VM] for number in range(s.maximum[vm]))
-    check_everything(s, "assumption")
-    return s
 
 
 def revoke_from_the_first(s: Machine) -> None:
