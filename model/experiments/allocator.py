@@ -7,12 +7,13 @@ more, so that it ends, where taking everything back and dividing it anew would e
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any, cast
 
 from pagelaw.spec import balloon, paging, reclaiming, reclamation, shares
-from pagelaw.spec.language import VM
+from pagelaw.spec.language import VM, Blocked
 from pagelaw.spec.machine import Machine
 
 from .server import Server
@@ -43,6 +44,8 @@ class Allocator:
         self.server.state_changed = False
         if s.free_seen != s.free_frames:
             do(reclamation.look_at_free_memory, ())
+        with suppress(Blocked):  # nothing new
+            do(reclamation.make_targets_follow, ())
         for vm in self.vms:
             do(shares.review, (vm,))
         self.divide()
@@ -50,9 +53,8 @@ class Allocator:
         self.recomputed += 1
 
     def divide(self) -> None:
-        """Every page of the machine, and those that sharing saves, is promised to who would pay most for it."""
+        """What is to be taken is taken from who would pay least, what is spare goes to who would pay most."""
         s = self.server.machine
-        beyond = self.server.pages_saved()
         now = {vm: price_at(s, vm, s.target[vm]) for vm in self.vms}
         more = {vm: price_at(s, vm, s.target[vm] + 1) for vm in self.vms}
 
@@ -68,11 +70,11 @@ class Allocator:
             below = [vm for vm in self.vms if s.target[vm] < s.maximum[vm]]
             return min(below, key=lambda vm: (more[vm], vm.number), default=None)
 
-        while s.to_take > beyond and (loser := victim()) is not None:
+        while s.to_take > 0 and (loser := victim()) is not None:
             change(shares.revoke_page, loser)
-        while (s.spare > 0 or s.to_take < beyond) and (winner := buyer()) is not None:
+        while s.spare > 0 and (winner := buyer()) is not None:
             change(shares.demand, winner)
-        while s.to_take > 0 or s.spare == 0:
+        while s.spare == 0:
             winner, loser = buyer(), victim()
             if winner is None or loser is None or now[loser] <= more[winner]:
                 break

@@ -51,8 +51,10 @@ class BalloonDriver:
         self.rate = BALLOON_RATE.start
 
     def poll(self) -> None:
-        """One second: pages go in or out."""
+        """One second: pages go in or out, once the guest has started the driver."""
         s, vm = self.server.machine, self.guest.vm
+        if not self.guest.has_driver:
+            return
         if s.driver[vm] != Ready():
             self.reset()
         missing = s.balloon_target[vm] - s.balloon_size[vm]

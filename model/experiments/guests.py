@@ -10,11 +10,12 @@ Time is counted in microseconds of the guest. What a page of memory or of disk c
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
 
 from pagelaw.spec.language import VM
-from pagelaw.spec.vocabulary import Page, Untouched
+from pagelaw.spec.vocabulary import Mapped, Page, Untouched
 
-from .server import Server, Waits
+from .server import NOT_DRAWN, Server, Waits
 
 MEMORY_US = 50
 """To work with a page that is in memory: 80 MB a second."""
@@ -37,6 +38,8 @@ class Guest:
         """Blocks in memory of which the guest's disk has no copy."""
         self.ballooned: list[Page] = []
         """Pages that its balloon driver has allocated."""
+        self.has_driver = False
+        """Whether its balloon driver has started; while it boots it has none (ESX-3.2-15)."""
         self.now = 0
         """The second of the run that it is."""
         self.budget = 0
@@ -93,6 +96,21 @@ class Guest:
             self.missed += 1
         self.budget -= MEMORY_US
         self.used += 1
+
+    def use_each(self, blocks: Iterator[int], holds: Callable[[int], int], us: int) -> None:
+        """Use one block after the other while there is time, each with so much more work on it."""
+        s, held, cost = self.server.machine, self.held, MEMORY_US + us
+        pmap, sampled, newest = s.pmap, s.sampled, held.move_to_end
+        while self.budget > 0:
+            block = next(blocks)
+            page = held.get(block)
+            if page is not None and type(pmap[page]) is Mapped and sampled[page] is NOT_DRAWN:
+                newest(block)  # the same as `use`, where the server sees nothing
+                self.budget -= cost
+                self.used += 1
+            else:
+                self.use(block, holds(block))
+                self.budget -= us
 
     def make(self, block: int, what: int) -> None:
         """A program writes a block of memory: the page that it has, or a new one."""

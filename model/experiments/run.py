@@ -25,8 +25,6 @@ from .workloads import Workload
 PAGES_A_MB = 256
 SLICES = 10
 """Turns that each guest and the swap daemon have in a second."""
-GOAL = Fraction(65, 1000)
-"""What policy wants free, of all memory: the threshold of the high state, 6 %, and the margin (R-38)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -39,8 +37,6 @@ class GuestPlan:
     shares: int
     workload: Callable[[], Workload]
     overhead: int = 32
-    balloon: bool = True
-    """Whether it has a balloon driver."""
 
 
 @attrs.frozen(kw_only=True)
@@ -68,25 +64,19 @@ class Plan:
         return int(megabytes * PAGES_A_MB * self.scale)
 
     def machine(self) -> Machine:
-        """The machine. Beside the guests there is one VM that touches nothing: its minimum is what policy wants free,
-        its overhead what the server has for itself."""
-        total = self.pages(self.memory)
-        goal, percent = self.goal(), Fraction(total, 100)
-        sizes = [self.pages(guest.size) for guest in self.guests]
-        minimums = [self.pages(guest.minimum) for guest in self.guests]
+        """The machine. Thresholds are parts of all memory, also of what the server has for itself (R-36)."""
+        frames, total = self.pages(self.memory - self.server), self.pages(self.memory)
+        sizes = tuple(self.pages(guest.size) for guest in self.guests)
+        minimums = tuple(self.pages(guest.minimum) for guest in self.guests)
+        high, soft, hard, low = (total * percent // 100 for percent in (6, 4, 2, 1))
         return machine(Sizes(
-            vms=len(self.guests) + 1, pages=(*sizes, goal), minimum=(*minimums, goal),
-            overhead=(*(self.pages(guest.overhead) for guest in self.guests), self.pages(self.server)),
-            shares=(*(guest.shares for guest in self.guests), 1), sample_size=100,
-            vcpus=1, virtual_pages=1, frames=total, low_frames=total, transfers=1, words=1, values=2, hash_bits=None,
-            short_bits=40, slots=sum(sizes) - sum(minimums), count_top=65_535, tax_rate=self.tax_rate,
-            high_threshold=int(6 * percent), soft_threshold=int(4 * percent), hard_threshold=int(2 * percent),
-            low_threshold=int(percent), margin=goal - int(6 * percent), garbage=self.seed,
+            vms=len(self.guests), pages=sizes, minimum=minimums,
+            overhead=tuple(self.pages(guest.overhead) for guest in self.guests),
+            shares=tuple(guest.shares for guest in self.guests), tax_rate=self.tax_rate, sample_size=100,
+            vcpus=1, virtual_pages=1, frames=frames, low_frames=frames, slots=sum(sizes) - sum(minimums), transfers=1,
+            words=1, values=2, hash_bits=None, short_bits=40, count_top=65_535, garbage=self.seed,
+            high_threshold=high, soft_threshold=soft, hard_threshold=hard, low_threshold=low, margin=total // 200,
         ))  # fmt: skip
-
-    def goal(self) -> int:
-        """Frames that policy wants free."""
-        return int(GOAL * self.pages(self.memory))
 
 
 @attrs.frozen
@@ -98,6 +88,8 @@ class Note:
     free: int
     saved: int
     """Frames that sharing saves."""
+    zero: int
+    """How many of them are saved by sharing pages of zeros."""
     target: tuple[int, ...]
     resident: tuple[int, ...]
     ballooned: tuple[int, ...]
@@ -123,13 +115,10 @@ class Run:
         if checked is not None:
             self.server.do = self._counted(checked)
         s, scale = made, plan.scale
-        self.vms: list[VM] = list(s.ids[VM])[:-1]
+        self.vms: list[VM] = list(s.ids[VM])
         self.guests = [Guest(self.server, vm) for vm in self.vms]
         self.workloads = [guest.workload() for guest in plan.guests]
-        self.drivers = [
-            BalloonDriver(self.server, guest, scale) for guest, planned in zip(self.guests, plan.guests, strict=True)
-            if planned.balloon
-        ]  # fmt: skip
+        self.drivers = [BalloonDriver(self.server, guest, scale) for guest in self.guests]
         self.samplers = [Sampler(self.server, vm, chance(plan.seed, f"sampler {vm}")) for vm in self.vms]
         self.scanner = Scanner(self.server, self.vms, chance(plan.seed, "scanner"), scale, *plan.scan)
         self.swap = SwapDaemon(self.server, self.vms, chance(plan.seed, "swap"), scale)
@@ -163,8 +152,6 @@ class Run:
             server.do(power.power_vm_on, (vm,))
             for _ in range(s.overhead[vm]):
                 server.do(power.take_overhead_frame, (vm, server.free_frame(vm)))
-        for driver in self.drivers:
-            driver.reset()
         self.allocator.recompute()
 
     def one_second(self) -> None:
@@ -222,6 +209,7 @@ class Run:
 
         return Note(
             self.second, type(s.reclamation).__name__.lower(), s.free_frames, self.server.pages_saved(),
+            self.server.zero_pages_saved(),
             of(s.target), of(s.resident), of(s.balloon_size), of(s.swapped), of(s.slow), of(s.fast),
             tuple(greatest_average(s, vm) for vm in vms),
             tuple(guest.used for guest in guests), tuple(guest.missed for guest in guests),

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from pagelaw.spec import balloon, reclamation, translation
+from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import VM, Value, Word
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import (
@@ -26,6 +27,7 @@ from pagelaw.spec.vocabulary import (
     Page,
     Private,
     Shared,
+    SharedFrame,
     Slot,
     Swapped,
     Transfer,
@@ -230,6 +232,15 @@ class Server:
         vms = s.ids[VM]
         used = s.total_frames - s.free_frames - sum(s.overhead_held[vm] for vm in vms)
         return sum(s.resident[vm] for vm in vms) - used
+
+    def zero_pages_saved(self) -> int:
+        """Frames that sharing pages of zeros saves now."""
+        s = self.machine
+        domain = s.domain[s.ids[VM][0]]
+        match s.table[domain, s.hash_of[s.zero]]:
+            case SharedFrame(mpn):
+                return reference_count(s, mpn) - 1
+        return 0
 
 
 def chance(seed: int, name: str) -> Random:

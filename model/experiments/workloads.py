@@ -7,7 +7,8 @@ two guests that hold the same have pages that can be shared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Protocol
 
@@ -23,6 +24,12 @@ SYSTEM, FILES, PROGRAM = 0, 10_000_000, 20_000_000
 def own(guest: int) -> Holds:
     """Blocks that no other guest has."""
     return lambda block: 1 + block + (guest + 1) * 100_000_000
+
+
+def system_or_own(guest: int) -> Holds:
+    """Blocks of the system are the same in all guests, others in none."""
+    of_guest = own(guest)
+    return lambda block: common(block) if block < FILES else of_guest(block)
 
 
 def common(block: int) -> int:
@@ -60,6 +67,15 @@ class Zeroing:
         return False
 
 
+class DriverStarts:
+    """The guest has booted so far that its balloon driver starts."""
+
+    def turn(self, guest: Guest) -> bool:
+        """At once."""
+        guest.has_driver = True
+        return True
+
+
 class Reading:
     """Blocks are read from disk, each once, as when a system boots or a program is loaded."""
 
@@ -79,22 +95,33 @@ class Reading:
 
 
 class Using:
-    """Blocks are used at random, each as likely, without an end: a file server, or a program at its data."""
+    """Blocks are used at random, each as likely, without an end: a file server, or a program at its data.
 
-    def __init__(self, blocks: range, holds: Holds, random: Random, us: int = 0) -> None:
-        self.blocks, self.holds, self.random = blocks, holds, random.random
+    also: other blocks, and after how many uses one of them is used too: the system, say, or files that are read once
+    in a long while, and so fill all memory that the guest has to spare.
+    """
+
+    def __init__(
+        self, blocks: range, holds: Holds, random: Random, us: int = 0, also: Sequence[tuple[range, int]] = ()
+    ) -> None:
+        self.holds = holds
         self.us = us
-        """Microseconds between two uses, beside what a use takes."""
+        """Microseconds of work on each, beside what it takes to have it."""
+        self.any = self._any(blocks, also, random.random)
+
+    @staticmethod
+    def _any(blocks: range, also: Sequence[tuple[range, int]], random: Callable[[], float]) -> Iterator[int]:
+        first, count, often = blocks.start, len(blocks), min((after for _, after in also), default=1000)
+        for round_ in itertools.count(1):
+            for _ in range(often):
+                yield first + int(random() * count)
+            for others, after in also:
+                if round_ % (after // often) == 0:
+                    yield others[int(random() * len(others))]
 
     def turn(self, guest: Guest) -> bool:
         """Any of them, and any again."""
-        first, count, holds, use, random, us = (
-            self.blocks.start, len(self.blocks), self.holds, guest.use, self.random, self.us,
-        )  # fmt: skip
-        while guest.budget > 0:
-            block = first + int(random() * count)
-            use(block, holds(block))
-            guest.budget -= us
+        guest.use_each(self.any, self.holds, self.us)
         return False
 
 

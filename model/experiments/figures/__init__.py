@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from . import seven
+from . import eight, seven
 from .figure import Replay
 
-FIGURES: dict[int, Replay] = {7: seven.replay}
+FIGURES: dict[int, Replay] = {7: seven.replay, 8: eight.replay}
 """By the paper's number."""

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from ..run import GuestPlan, Note, Plan, Run
 from ..server import chance
-from ..workloads import FILES, SYSTEM, InTurn, Using, Workload, Zeroing, own
+from ..workloads import FILES, SYSTEM, DriverStarts, InTurn, Using, Workload, Zeroing, own
 from .figure import Compared, Figure, How, Line, Panel, hundredths, told
 
 MINUTES = 70
@@ -19,7 +19,7 @@ BOOT_US = 4_000
 
 ABOUT = f"""\
 Two VMs of 256 MB with equal shares on 512 MB, of which they get 360 MB (the paper's account; the rest is
-overhead, what policy keeps free, and the server). Both zero their memory when they boot, in four minutes. Then
+overhead, what policy keeps free, and the server's own). Both zero their memory when they boot, in four minutes. Then
 the first touches {IDLE_SET} MB, a page every 10 ms, and the second uses {FILE_SET} MB of files at random, which fit its
 256 MB but not the 180 MB of an equal part. Ours: the size of the file set, and what a page costs (50 us in memory, 2 ms
 from the guest's disk, 200 us for the work on it). The sizes of the VMs and of the machine, the rates and the tax are
@@ -31,11 +31,11 @@ def plan(how: How) -> Plan:
 
     def idle() -> Workload:
         blocks = range(SYSTEM, SYSTEM + sizes.pages(IDLE_SET))
-        return InTurn(Zeroing(us=BOOT_US), Using(blocks, own(0), chance(how.seed, "idle"), us=10_000))
+        return InTurn(DriverStarts(), Zeroing(us=BOOT_US), Using(blocks, own(0), chance(how.seed, "idle"), us=10_000))
 
     def busy() -> Workload:
         blocks = range(FILES, FILES + sizes.pages(FILE_SET))
-        return InTurn(Zeroing(us=BOOT_US), Using(blocks, own(1), chance(how.seed, "busy"), us=200))
+        return InTurn(DriverStarts(), Zeroing(us=BOOT_US), Using(blocks, own(1), chance(how.seed, "busy"), us=200))
 
     def tax(run: Run) -> None:
         run.server.machine.tax_rate = Fraction(3, 4)
