@@ -1,4 +1,4 @@
-"""All obligations, in groups that can be proved apart: one a rule, and five of their own."""
+"""All obligations, in groups that can be proved apart: one a rule, and six of their own."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .foundations import (
     private_memory_obligations,
     weight_obligations,
 )
+from .laws import configuration_obligations, law_obligations
 from .obligations import Obligation, Theory
 from .uninterrupted import operation_obligations
 
@@ -22,6 +23,7 @@ _OWN: dict[str, Callable[[Theory], Iterator[Obligation]]] = {
     "private memory": private_memory_obligations,
     "lemmas": lambda theory: chain(weight_obligations(theory), lemma_obligations()),
     "theorems": lambda theory: theory.general_obligations(),
+    "laws": lambda theory: chain(law_obligations(theory), configuration_obligations(theory)),
     "operations": operation_obligations,
 }
 

@@ -35,6 +35,9 @@ class Lift:
         self._measures = list(measures)
         self._stack: list[Tracer] = []
         self._views: dict[Any, Any] = {}
+        self.abstract: set[str] = set()
+        """The questions whose text is hidden: two are the same if their text says the same, and no more is known."""
+        self._hidden: dict[tuple[str, int], Any] = {}
         self.asking = 0  # how many questions are being worked out, one inside the other
         self.measure_functions: dict[str, Any] = {}
 
@@ -216,6 +219,8 @@ class Lift:
                 return (id(value.shapes_by_name), value.version)
             return value.term.get_id() if isinstance(value, Sym) else value
 
+        if function.__name__ in self.abstract:
+            return self._hide(function, arguments)
         key = (function, *map(shown, arguments))
         known = self._views.get(key)
         if known is None:
@@ -227,6 +232,26 @@ class Lift:
             before = self.tracer.conditions
             self.tracer.defined.extend(([*before, *conditions], need, what) for conditions, need, what in demands)
         return self.wrap(term, returns)
+
+    def _hide(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """A question as a function of which nothing is known; what it reads of the state makes it this function."""
+        hints = types_in(function)
+        names = list(inspect.signature(function).parameters)[1:]
+        kinds, sorts = [hints[n] for n in names], [self.encoding.sort(hints[n]) for n in names]
+        places = [z3.Const(f"{function.__name__}.{n}", sort) for n, sort in zip(names, sorts, strict=True)]
+        self.abstract.discard(function.__name__)
+        try:
+            whole = [self.wrap(place, kind) for place, kind in zip(places, kinds, strict=True)]
+            text, _ = self.merge(lambda: function(arguments[0], *whole), hints["return"])
+        finally:
+            self.abstract.add(function.__name__)
+        key = (function.__name__, text.get_id())
+        if key not in self._hidden:
+            made = z3.Function(f"{function.__name__}!{len(self._hidden)}", *sorts, self.encoding.sort(hints["return"]))
+            self._hidden[key] = (made, text)  # the text is kept, and so its number
+        made, _ = self._hidden[key]
+        given = [self.term(one, kind) for one, kind in zip(arguments[1:], kinds, strict=True)]
+        return self.wrap(made(*given), hints["return"])
 
     def enabled(self, rule: Callable[..., Any], state: SymState, arguments: tuple[Any, ...],
                 so_that: Callable[[SymState], Any]) -> Any:

@@ -28,6 +28,7 @@ Sizes = dict[type, Sequence[Identifier]]
 State = tuple[Machine, dict[str, Any]]
 
 LIMIT_MS = 20_000
+WISH_MS = 500
 ROOMY_COUNT_FIELD = 65_535
 
 
@@ -40,12 +41,13 @@ def sizes(
     transfers: int = 1,
     short_keys: int = 1,
     domains: int = 1,
+    more_vms: int = 0,
 ) -> Sizes:
-    """The identifiers of an instance of two VMs, A and B; pages, virtual pages and vCPUs of each."""
-    vms = [VM(0), VM(1)]
+    """The identifiers of an instance of two VMs, A and B; pages, virtual pages and vCPUs of each. More have none."""
+    vms = [VM(number) for number in range(2 + more_vms)]
 
     def owned(kind: type, numbers: tuple[int, int]) -> list[Identifier]:
-        return [kind(vm, n) for vm, number in zip(vms, numbers, strict=True) for n in range(number)]
+        return [kind(vm, n) for vm, number in zip(vms, numbers, strict=False) for n in range(number)]
 
     def plain(kind: type, number: int) -> list[Identifier]:
         return [kind(n) for n in range(number)]
@@ -160,9 +162,13 @@ class SmallTheory(Theory):
 
     def decode(self, model: Any, arguments: dict[str, Any]) -> State:
         """The machine and the arguments that a model describes."""
+        return self.machine_in(model, self.entries), {n: self.read(model, a.term, a.kind) for n, a in arguments.items()}
+
+    def machine_in(self, model: Any, entries: Sequence[tuple[Shape, tuple[Any, ...], Any]]) -> Machine:
+        """The machine that a model describes by the terms for its entries."""
         given: dict[str, Any] = {}
         held: dict[str, Any] = {}
-        for shape, keys, term in self.entries:
+        for shape, keys, term in entries:
             value = self.encoding.value(model.eval(term, model_completion=True), shape.value)
             place = given if shape.field.is_given else held
             if shape.keys:
@@ -176,8 +182,7 @@ class SmallTheory(Theory):
                 getattr(machine, name).update(value)
             else:
                 setattr(machine, name, value)
-        read = {n: self.read(model, a.term, a.kind) for n, a in arguments.items()}
-        return machine, read
+        return machine
 
     def read(self, model: Any, term: Any, kind: type) -> Any:
         """The value of a term in a model."""
@@ -213,6 +218,16 @@ class SmallTheory(Theory):
                    if shape.value in (int, Fraction) and shape.name not in ("count_top", *LEAST)]
         for number in (1, 2):
             yield [term == number for term in numbers]
+
+    def granted_in(self, wishes: list[Any], kept: list[Any], model: Any) -> Any:
+        """A model in which as many wishes as can be are granted, as far as the solver sees quickly; they are kept."""
+        self.solver.set("timeout", WISH_MS)
+        try:
+            return self._grant(wishes, kept, model)
+        except TimeoutError:
+            return model
+        finally:
+            self.solver.set("timeout", LIMIT_MS)
 
     def _grant(self, wishes: list[Any], kept: list[Any], model: Any) -> Any:
         """Grant as many wishes as can be granted together, halving where some cannot."""

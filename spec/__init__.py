@@ -11,7 +11,8 @@ Read it from top to bottom, in this order:
 - `at_once`: each operation in one piece, beside its steps; a good place to start.
 - `progress`: that whatever is under way can go on.
 - `balloon` (3.2), `paging` (3.3), `sharing` (4), `power` (6.2), `devices` and `remapping` (7).
-- Policy: `sampling` and `estimators` (5.3), `shares` (5.1, 5.2, 6.1), `reclamation` and `reclaiming` (6.3).
+- Policy: `sampling` and `estimators` (5.3), `shares` and `entitlement` (5.1, 5.2, 6.1),
+  `reclamation` and `reclaiming` (6.3).
 
 To add a mechanism: its words go into `vocabulary`, its fields into `machine`;
 what its pages hold into `coherence.memory_of`; its stages into the invariants
@@ -29,6 +30,7 @@ from . import (
     balloon,
     coherence,
     devices,
+    entitlement,
     estimators,
     frames,
     operations,
@@ -51,6 +53,7 @@ __all__ = [
     "balloon",
     "coherence",
     "devices",
+    "entitlement",
     "estimators",
     "frames",
     "operations",

@@ -85,15 +85,15 @@ class Machine(State):
     """The VM's configured size in pages (ESX-6.1-02)."""
     overhead: Map[VM, int] = given()
     """Frames the VM needs beside its pages (ESX-6.2-05, R-44)."""
-    shares: Map[VM, int] = given()
+    shares: Map[VM, int] = given(configured=True)
     """How much the VM counts when memory is divided (ESX-5.1-01)."""
-    tax_rate: Fraction = given()
+    tax_rate: Fraction = given(configured=True)
     """The tax on idle memory, the same for all VMs: 3/4 by default (ESX-5.2-10, ESX-5.2-11)."""
     sample_size: Map[VM, int] = given()
     """Pages of the VM drawn in each period: n (ESX-5.3-04, R-32)."""
-    slow_gain: Fraction = given()
+    slow_gain: Fraction = given(configured=True)
     """How far a period moves the slow average (R-35)."""
-    fast_gain: Fraction = given()
+    fast_gain: Fraction = given(configured=True)
     """How far it moves the fast one (R-35)."""
     total_frames: int = given()
     """Frames of machine memory."""
@@ -105,15 +105,15 @@ class Machine(State):
     """Low frames that may be in use before those still free are kept for devices (R-52)."""
     remap_after: int = given()
     """Copies after which a page is hot (ESX-7-04, R-45)."""
-    high_threshold: int = given()
+    high_threshold: int = given(configured=True)
     """Free frames that policy wants at the least: 6 % of all by default (ESX-6.3-05, R-36)."""
-    soft_threshold: int = given()
+    soft_threshold: int = given(configured=True)
     """With fewer free the soft state begins: 4 % (R-37)."""
-    hard_threshold: int = given()
+    hard_threshold: int = given(configured=True)
     """With fewer free the hard state begins: 2 %."""
-    low_threshold: int = given()
+    low_threshold: int = given(configured=True)
     """With fewer free the low state begins: 1 %."""
-    margin: int = given()
+    margin: int = given(configured=True)
     """Frames beyond a threshold that must be free before a state is left upwards (R-38)."""
     keep_slot: bool = given()
     """R-10: whether a slot is kept after page-in while the page is clean."""

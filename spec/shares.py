@@ -63,12 +63,18 @@ def active_pages(s: Machine, vm: VM) -> Fraction:
 
 
 @view
-def price(s: Machine, vm: VM) -> Fraction:
-    """What the pages of a VM's target cost for each of its shares: 1/ρ (ESX-5.2-04); 0 without pages (R-30)."""
-    pages, active = s.target[vm], active_pages(s, vm)
+def price_of(s: Machine, vm: VM, pages: int) -> Fraction:
+    """What so many pages of a VM would cost for each of its shares: 1/ρ (ESX-5.2-04); 0 without pages (R-30)."""
+    active = active_pages(s, vm)
     if pages <= active:
         return ratio(pages, s.shares[vm])
     return ratio(active + cost_of_idle_page(s) * (pages - active), s.shares[vm])
+
+
+@view
+def price(s: Machine, vm: VM) -> Fraction:
+    """What the pages of a VM's target cost for each of its shares."""
+    return price_of(s, vm, s.target[vm])
 
 
 # Targets.

@@ -20,9 +20,6 @@ CITING = [entry for entry in ENTRIES if entry.kind not in ("view", "measure", "r
 
 NOT_ANSWERED = {
     "max is a parameter of the machine: nothing writes it": ["ESX-3-03"],
-    "what a VM is guaranteed of its shares, to come": ["ESX-5.1-02"],
-    "what the tax takes in the end, to come": ["ESX-5.2-03", "ESX-5.2-09", "ESX-5.2-13"],
-    "how an estimate moves over several periods, to come": ["ESX-5.3-13"],
 }  # fmt: skip
 """Clauses of kind rule or invariant that nothing cites, by the reason."""
 

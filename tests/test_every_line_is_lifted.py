@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pagelaw import spec
+from pagelaw.proofs.laws import Machines
 from pagelaw.proofs.lifting import arguments_of
 from pagelaw.proofs.lint.sources import Sources
 from pagelaw.proofs.obligations import Theory
@@ -97,6 +98,9 @@ def lifted() -> tuple[list[str], set[Enum]]:
             reasons.update(reason for path in paths for reason in (path.refused, path.unseen) if reason is not None)
         for theorem in REGISTER["theorem"].values():
             theory.statement(theorem)
+        machines = Machines(theory)
+        for law in (*REGISTER["law"].values(), *REGISTER["claim"].values()):
+            machines.statement(law)
         for operation in REGISTER["operation"].values():
             run_all_ways(theory, operation.function, watch)
             run_all_ways(theory, operation.extra.run, watch)

@@ -265,7 +265,7 @@ def test_what_is_not_refused_does_the_same_or_survives(
 
 
 @pytest.mark.parametrize(("identifier", "same"), [
-    ("price/bound-1", True), ("greater/bound-1", True), ("frames_wanted/constant-2", True),
+    ("price_of/bound-1", True), ("greater/bound-1", True), ("frames_wanted/constant-2", True),
     ("frames_wanted/constant-3", False), ("depth/constant-7", False),
 ])  # fmt: skip
 def test_a_view_that_answers_the_same_is_equivalent(judge: Judge, identifier: str, same: bool) -> None:

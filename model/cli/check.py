@@ -34,8 +34,9 @@ examples:
   pagelaw check --solver both --fresh              prove all again, with two solvers
   pagelaw check --smt2 obligations/                write every query, to be checked without pagelaw
   pagelaw check --mutant SH-1                      a fault of a real system: must fail
+  pagelaw check --claims                           what is not true of targets, with machines that show it
 
-exit codes: 0 all proved; 1 something is refuted or not proved; 2 bad input, or
+exit codes: 0 all proved, or with --claims all refuted; 1 something is refuted or not proved; 2 bad input, or
 a rule that cannot be read as obligations; 130 interrupted
 """
 
@@ -62,6 +63,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--smt2", metavar="DIR", help="write every obligation there as SMT-LIB 2; `unsat` proves it")
     parser.add_argument("--save-tests", metavar="DIR", help="write the counterexamples shown there, as tests")
     parser.add_argument("--mutant", metavar="ID", help="switch on a known fault first")
+    parser.add_argument("--claims", action="store_true",
+                        help="find machines instead that refute what one might believe of targets, and is false")
     parser.set_defaults(run=run)
 
 
@@ -78,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
         settings = _settings(arguments)
         if not _readable():
             return 2
+        if arguments.claims:
+            return _claims(arguments)
         names = _groups(arguments.rule)
         results, tests = reading.file("--json", arguments.json), reading.folder("--save-tests", arguments.save_tests)
         memory = Memory(Path(arguments.memory or FOLDER))
@@ -140,6 +145,29 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
+def _claims(arguments: argparse.Namespace) -> int:
+    """Refute every false claim, and print the machines that do."""
+    given = [name for name in ("rule", "property", "smt2", "save_tests", "mutant") if getattr(arguments, name)]
+    if given:
+        raise BadInput(f"--claims looks at all claims by itself: leave out --{given[0].replace('_', '-')}")
+    results = reading.file("--json", arguments.json)
+    from pagelaw.proofs.claims import refute
+    from pagelaw.spec.language import REGISTER
+
+    found: dict[str, list[str] | None] = {}
+    for entry in REGISTER["claim"].values():
+        refuted = refute(entry)
+        found[entry.name] = None if refuted is None else list(refuted.lines())
+        told = found[entry.name] or [f"{entry.name}: no machine was found that refutes it"]
+        print("\n".join(told), end="\n\n", flush=True)
+    refuted_ones = sum(lines is not None for lines in found.values())
+    print(f"{len(found)} claims: {refuted_ones} refuted, as they are false")
+    if results is not None:
+        summary = {"claims": len(found), "refuted": refuted_ones}
+        reading.replace(results, json.dumps({"summary": summary, "claims": found}, indent=1) + "\n")
+    return 0 if refuted_ones == len(found) else 1
+
+
 def _groups(rules: list[str]) -> list[str] | None:
     from pagelaw import spec  # noqa: F401  (fills the register)
     from pagelaw.spec.language import REGISTER
@@ -154,7 +182,7 @@ def _groups(rules: list[str]) -> list[str] | None:
     return list(dict.fromkeys(rules))
 
 
-STATEMENTS = ("invariant", "theorem", "transition")
+STATEMENTS = ("invariant", "theorem", "transition", "law")
 KINDS = ("exhaustive", "defined", "refusal", "effect", "once", *STATEMENTS, "refinement", "initial", "operation",
          "lemma")
 

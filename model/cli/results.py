@@ -99,8 +99,16 @@ class Printer:
         self._say("")
 
     def _explain(self, one: Result, tests: Path | None) -> None:
+        from pagelaw.proofs.claims import refute
         from pagelaw.proofs.counterexample import explain
 
+        if one.kind == "law":
+            try:
+                refuted = refute(REGISTER["law"][one.property])
+            except TimeoutError:
+                refuted = None
+            self._say("\n".join(refuted.lines()) if refuted else f"{one.name}: no two small machines were found")
+            return
         if one.rule not in (*REGISTER["rule"], "theorem", "reading"):
             self._say(f"{one.name}: no machine is looked for that shows it, as it is not about one step")
             return

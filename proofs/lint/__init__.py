@@ -62,6 +62,9 @@ def _outside_functions(chapter: Chapter) -> Iterator[Finding]:
                 for part in body:
                     if not isinstance(part, ast.Expr | ast.Assign | ast.AnnAssign | ast.Pass):
                         yield Finding(chapter.file, part.lineno, "a method", "write a function of the chapter")
+            case ast.Assign(value=ast.Call(func=ast.Name(id="Abstract"), args=[ast.Name(), ast.Tuple(elts=facts)])):
+                if not all(isinstance(fact, ast.Name) for fact in facts):
+                    yield Finding(chapter.file, node.lineno, "a fact without a name", "name laws of the chapter")
             case ast.Assign(value=value) | ast.AnnAssign(value=value):
                 if value is not None and any(isinstance(part, ast.Call) for part in ast.walk(value)):
                     yield Finding(chapter.file, node.lineno, "a value outside the state", "keep it in the state")

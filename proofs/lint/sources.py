@@ -18,7 +18,8 @@ from pagelaw.spec.language.state import Shape
 
 ACTIONS = ("rule", "step", "at_once")
 """Words that mark what may write, and may refuse before it has written."""
-QUESTIONS = ("view", "assumption", "invariant", "theorem", "transition", "choice", "represents", "measure")
+QUESTIONS = ("view", "assumption", "invariant", "theorem", "transition", "choice", "represents", "measure",
+             "law", "false_claim")
 """Words that mark what neither writes nor refuses."""
 
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 from .identifiers import VM, Contents, Identifier, Owned, Value, Word
 from .rules import (
     REGISTER,
+    Abstract,
     Blocked,
     Entry,
     Grade,
@@ -20,8 +21,10 @@ from .rules import (
     at_once,
     choice,
     enabled,
+    false_claim,
     gets_done,
     invariant,
+    law,
     leaves,
     meanwhile,
     measure,
@@ -43,6 +46,7 @@ from .variants import Sum, sum_of, variant, variants_of
 __all__ = [
     "REGISTER",
     "VM",
+    "Abstract",
     "Blocked",
     "Contents",
     "Entry",
@@ -61,9 +65,11 @@ __all__ = [
     "at_once",
     "choice",
     "enabled",
+    "false_claim",
     "gets_done",
     "given",
     "invariant",
+    "law",
     "leaves",
     "meanwhile",
     "measure",

@@ -133,7 +133,7 @@ class Entry:
 
 
 KINDS = ("rule", "assumption", "invariant", "theorem", "choice", "measure", "view", "step", "represents",
-    "operation", "transition")
+    "operation", "transition", "law", "claim")
 
 REGISTER: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
 
@@ -199,6 +199,29 @@ def invariant(*clauses: str) -> Callable[[F], F]:
 def theorem(*clauses: str) -> Callable[[F], F]:
     """Follows from the invariants alone."""
     return _question("theorem", clauses)
+
+
+@attrs.frozen
+class Abstract:
+    """A question of which a law knows only the facts named here, and not its text."""
+
+    view: Callable[..., Any]
+    facts: tuple[Callable[..., Any], ...]
+
+
+def law(*clauses: str, about: Abstract | None = None) -> Callable[[F], F]:
+    """True of any one or two machines with the same identifiers, and for all values of the other parameters.
+
+    Each machine satisfies the assumptions and the invariants; what they have in common the law says itself, but
+    for the parameters that nothing changes while a server runs (those that are not `configured`).
+    about: what is all that the law rests on of some question; the facts are laws themselves.
+    """
+    return _question("law", clauses, about)
+
+
+def false_claim(*clauses: str, vms: int = 2) -> Callable[[F], F]:
+    """What one might believe of one or two machines and is false: the checker finds some of so many VMs to show it."""
+    return _question("claim", clauses, vms)
 
 
 def transition(*clauses: str) -> Callable[[F], F]:

@@ -110,10 +110,10 @@ class Ids(tuple[I, ...], Generic[I]):
 class Field:
     """How a field of the state begins: the same value for every key, or a given parameter."""
 
-    __slots__ = ("indexed", "is_given", "value")
+    __slots__ = ("configured", "indexed", "is_given", "value")
 
-    def __init__(self, value: Any, is_given: bool, indexed: bool) -> None:
-        self.value, self.is_given, self.indexed = value, is_given, indexed
+    def __init__(self, value: Any, is_given: bool, indexed: bool, configured: bool = False) -> None:
+        self.value, self.is_given, self.indexed, self.configured = value, is_given, indexed, configured
 
 
 def starts_as(value: Any, indexed: bool = False) -> Any:
@@ -125,9 +125,13 @@ def starts_as(value: Any, indexed: bool = False) -> Any:
     return Field(value, is_given=False, indexed=indexed)
 
 
-def given(indexed: bool = False) -> Any:
-    """A field that nothing writes: a parameter of the machine."""
-    return Field(None, is_given=True, indexed=indexed)
+def given(indexed: bool = False, configured: bool = False) -> Any:
+    """A field that no rule writes: a parameter of the machine.
+
+    configured: an administrator may change it between any two steps, within the assumptions. That every invariant
+    holds all the same has to be proved.
+    """
+    return Field(None, is_given=True, indexed=indexed, configured=configured)
 
 
 class Shape:
