@@ -8,9 +8,10 @@ have a name does not matter here.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import attrs
@@ -31,10 +32,12 @@ ABOUT_TARGETS = ("targets_are_within_bounds", "targets_add_up", "what_is_set_asi
                  "nothing_is_spare_while_pages_are_to_be_taken", "reservations_add_up", "estimates_are_fractions")
 """The invariants that such a machine has to satisfy."""
 WISHES: tuple[tuple[str, Any], ...] = (
-    ("life", Running()), ("tax_rate", Fraction(3, 4)), ("tax_rate", Fraction(0)), ("minimum", 0), ("shares", 1),
-    ("estimate", Fraction(0)), ("estimate", Fraction(1)), ("maximum", 4), ("target", 1), ("target", 2), ("to_take", 0),
+    ("estimate", Fraction(0)), ("estimate", Fraction(1)), ("target", 1), ("target", 2), ("to_take", 0),
 )
 """What the machines should look like, as far as they can, one field after the other."""
+
+Place = tuple[Shape, tuple[Any, ...], Any]
+"""A field and a key of a machine, and the term for what it holds there."""
 
 
 @attrs.frozen
@@ -85,7 +88,7 @@ class ClaimTheory(SmallTheory):
         """One machine, or both."""
         return [self.machines.first(), self.machines.second()][:number]
 
-    def entries_of(self, number: int) -> list[tuple[Shape, tuple[Any, ...], Any]]:
+    def entries_of(self, number: int) -> list[Place]:
         """The entries of the first machine, or of the second."""
         if number == 0:
             return self.entries
@@ -105,16 +108,35 @@ def refute(entry: Entry) -> Refuted | None:
     wanted = [z3.Not(term)]
     if number == 2:
         wanted += [theory.machines.of_second(one) for one in theory.hypotheses]
-    model = theory.model(*wanted)
+    every = [one for state in range(number) for one in theory.entries_of(state)]
+    model = None
+    for conditions in _plain_parameters(theory, every):
+        model = theory.model(*wanted, *conditions)
+        if model is not None:
+            wanted += conditions
+            break
+    model = model or theory.model(*wanted)
     if model is None:
         return None
-    every = [one for state in range(number) for one in theory.entries_of(state)]
     for name, plain in WISHES:
         wishes = [term == theory.encoding.constant(plain) for shape, _, term in every if shape.name == name]
         model = theory.granted_in(wishes, wanted, model)
     machines = tuple(theory.machine_in(model, theory.entries_of(state)) for state in range(number))
     found = Refuted(entry, machines, {n: theory.read(model, a.term, a.kind) for n, a in arguments.items()})
     return found if found.is_false() else None
+
+
+def _plain_parameters(theory: ClaimTheory, entries: Sequence[Place]) -> Iterator[list[Any]]:
+    """Parameters that make a machine easy to read, and what is asked of it easy to answer: plain ones first."""
+    terms = {name: [term for shape, _, term in entries if shape.name == name] for name in Machine.shapes()}
+    fixed = [term == number for name, number in (("minimum", 0), ("maximum", 4)) for term in terms[name]]
+    fixed += [z3.Or(term == 0, term == 1) for term in terms["estimate"]]
+    fixed += [term == theory.encoding.constant(Running()) for term in terms["life"]]
+    vms = len(theory.members[VM])
+    for shares in sorted(product((1, 2, 4), repeat=vms), key=lambda one: (sum(one), one)):
+        for tax in (Fraction(3, 4), Fraction(0)):
+            taxed = [term == theory.encoding.constant(tax) for term in terms["tax_rate"]]
+            yield [*fixed, *taxed, *(term == shares[i % vms] for i, term in enumerate(terms["shares"]))]
 
 
 def _cases(s: Machine, entry: Entry) -> Iterator[tuple[Any, ...]]:

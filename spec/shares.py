@@ -92,7 +92,8 @@ def demand(s: Machine, vm: VM) -> None:
 @choice(Grade.OUR_READING, "ESX-5.1-05", "ESX-5.2-07", "R-28")
 def may_be_revoked_from(s: Machine, vm: VM) -> bool:
     """Any VM that no VM above its minimum exceeds in price; the one that demanded the page too."""
-    return s.each(VM).every(lambda other: s.target[other] <= s.minimum[other] or price(s, other) <= price(s, vm))
+    highest = price(s, vm)
+    return s.each(VM).every(lambda other: s.target[other] <= s.minimum[other] or price(s, other) <= highest)
 
 
 @rule("ESX-5.1-04", "ESX-5.1-05", "ESX-5.2-02", "ESX-5.2-04", "ESX-5.2-05", "ESX-5.2-07", "R-28", "R-29",
