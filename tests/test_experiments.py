@@ -45,9 +45,7 @@ def two_guests(seconds: int = 180, seed: int = 0, size: int = 32, memory: int = 
         return InTurn(DriverStarts(), Zeroing(us=10_000), program, files)
 
     guests = tuple(
-        GuestPlan(
-            name=name, size=size, minimum=size // 4, shares=100, overhead=1, workload=workload(number)
-        )
+        GuestPlan(name=name, size=size, minimum=size // 4, shares=100, overhead=1, workload=workload(number))
         for number, name in enumerate(("one", "other"))
     )
     return Plan(guests=guests, memory=memory, seconds=seconds, scale=Fraction(1, 16), seed=seed, every=5)

@@ -63,11 +63,11 @@ def plan(how: How) -> Plan:
         any_of = Using(blocks, system_or_own(number), chance(how.seed, f"{number} {at} {until}"), us=US, also=also)
         return Until(until * 60, any_of)
 
-    def boot(number: int, *service: Workload) -> Callable[[], Workload]:
+    def boot(number: int, service: Callable[[], tuple[Workload, ...]]) -> Callable[[], Workload]:
         return lambda: InTurn(
             Reading(mb(EARLY_MB, SYSTEM), common), Zeroing(us=400),
             Reading(mb(SYSTEM_MB - EARLY_MB, SYSTEM, EARLY_MB), common),
-            DriverStarts(), Making(mb(24, PROGRAM), own(number), us=US, once=True), *service,
+            DriverStarts(), Making(mb(24, PROGRAM), own(number), us=US, once=True), *service(),
         )  # fmt: skip
 
     def quiet(number: int, until: int) -> Workload:
@@ -75,17 +75,18 @@ def plan(how: How) -> Plan:
         blocks = mb(SYSTEM_MB, SYSTEM)
         return Until(until * 60, Using(blocks, common, chance(how.seed, f"{number} quiet {until}"), us=5_000))
 
-    services: list[Callable[[], Workload]] = []
     sizes = Plan(guests=(), memory=1024, seconds=MINUTES * 60, scale=how.scale, seed=how.seed)
-    services.append(boot(0, use(0, 50)))
-    services.append(boot(1, use(1, 50)))
-    services.append(boot(2, use(2, 130)))
-    services.append(boot(3, use(3, 60, until=12), use(3, 200, until=20), use(3, 100, until=28), use(3, 180)))
-    services.append(boot(4, Reading(mb(170, FILES), own(4)), quiet(4, QUERY.start), use(4, 200, until=QUERY.stop),
-                         quiet(4, MINUTES)))  # fmt: skip
+    services: tuple[Callable[[], tuple[Workload, ...]], ...] = (
+        lambda: (use(0, 50),),
+        lambda: (use(1, 50),),
+        lambda: (use(2, 130),),
+        lambda: (use(3, 60, until=12), use(3, 200, until=20), use(3, 100, until=28), use(3, 180)),
+        lambda: (Reading(mb(170, FILES), own(4)), quiet(4, QUERY.start), use(4, 200, until=QUERY.stop),
+                 quiet(4, MINUTES)),
+    )  # fmt: skip
     guests = tuple(
-        GuestPlan(name=name, size=size, minimum=size // 2, shares=size, workload=workload)
-        for name, size, workload in zip(NAMES, SIZES, services, strict=True)
+        GuestPlan(name=name, size=size, minimum=size // 2, shares=size, workload=boot(number, services[number]))
+        for number, (name, size) in enumerate(zip(NAMES, SIZES, strict=True))
     )
     return Plan(guests=guests, memory=1024, seconds=MINUTES * 60, scale=how.scale, seed=how.seed, every=10)
 

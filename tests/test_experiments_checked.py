@@ -1,0 +1,74 @@
+"""Runs of large machines checked step by step: they are the same runs, and faults are noticed."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import attrs
+import pytest
+
+from pagelaw.model.cli import main
+from pagelaw.model.experiments.checking import Checked, fields_read
+from pagelaw.model.experiments.figures import eight
+from pagelaw.model.experiments.figures.figure import How
+from pagelaw.model.experiments.run import Plan, Run
+from pagelaw.model.reference.beside import Violation
+from pagelaw.proofs import mutants
+from pagelaw.spec import frames, operations, sharing
+from pagelaw.spec.language import REGISTER
+from pagelaw.spec.machine import Machine
+from pagelaw.spec.vocabulary import MPN
+
+NOTICED = ("LK-1", "PO-9", "ORD-3", "SYN-14", "SYN-24", "SYN-29")
+"""Faults that such a run comes across. Most need steps of others in between, which there are none of here."""
+
+
+def small_eight(seconds: int = 120) -> Plan:
+    return attrs.evolve(eight.plan(How(scale=Fraction(1, 256))), seconds=seconds)
+
+
+def test_a_checked_run_is_the_same_run() -> None:
+    plain, checked = Run(small_eight(60)).run(), Run(small_eight(60), Checked).run()
+    assert plain.notes == checked.notes
+    assert plain.server.done == checked.server.done
+
+
+def test_sums_that_are_kept_are_the_sums() -> None:
+    """After a run every measure of VMs and of the whole is what adding up gives; those of frames too."""
+    kept: list[Checked] = []
+
+    def checking(machine: Machine) -> Checked:
+        kept.append(Checked(machine))
+        return kept[0]
+
+    run = Run(small_eight(), checking).run()
+    s = run.server.machine
+    for (measure, parameters), now in list(kept[0].sums._now.items())[::7]:
+        assert now == measure(s, *parameters), measure.__name__
+    for mpn in s.each(MPN)[::11]:
+        assert kept[0].now.measure(frames.pages_mapped_to, s, (mpn,)) == frames.pages_mapped_to(s, mpn)
+
+
+def test_what_a_statement_can_read() -> None:
+    """Fields are found in what a statement calls, and in functions inside it."""
+    assert fields_read(frames.free_frames_counted) == {"free_frames", "frame"}
+    assert {"pmap", "frame"} <= fields_read(operations.mapped_frame_is_own_or_shared)
+    assert {"hint", "table", "life", "operation"} <= fields_read(sharing.a_hint_is_of_what_the_page_holds)
+    for kind in ("invariant", "transition"):
+        for entry in REGISTER[kind].values():
+            assert fields_read(entry.function), entry.name
+
+
+@pytest.mark.parametrize("mutant", NOTICED)
+def test_a_fault_is_noticed(mutant: str) -> None:
+    """A run on rules with a fault of a real system, or an invented one, ends with what it violates."""
+    with mutants.apply(mutant), pytest.raises(Violation):
+        Run(small_eight(60), Checked).run()
+
+
+def test_the_command_says_what_is_violated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1, the step, what does not hold; and no figure."""
+    with mutants.apply("SYN-5"):
+        assert main(["figures", str(tmp_path), "--only", "7", "--scale", "1/256", "--check"]) == 1
+    assert "figure 7: after " in capsys.readouterr().err
