@@ -10,7 +10,7 @@ import pytest
 
 from pagelaw.model.experiments.allocator import price_at
 from pagelaw.model.experiments.daemons import Pace
-from pagelaw.model.experiments.figures import eight, seven
+from pagelaw.model.experiments.figures import eight, five, four, seven, six
 from pagelaw.model.experiments.figures.figure import Figure, How
 from pagelaw.model.experiments.run import GuestPlan, Plan, Run
 from pagelaw.model.experiments.server import chance
@@ -181,6 +181,38 @@ def test_afterwards_memory_is_not_short(figure_eight: Run) -> None:
     assert {note.state for note in later} <= {"high", "soft"}
     assert sum(later[-1].swapped) < max(sum(note.swapped) for note in figure_eight.notes) / 2
     assert later[-1].target[4] == eight.SIZES[4] * 256 // 2 // 128
+
+
+# Figures 4 to 6.
+
+
+def test_two_identical_vms_share_what_is_alike() -> None:
+    """Two VMs share two thirds of their memory, and one copy of what is alike is left; none is compared in vain."""
+    server = Run(four.plan(How(scale=SMALL), 2)).run().server
+    whole = 2 * four.SIZE * 256 // 64
+    assert 0.6 * whole < server.pages_sharing() <= 0.68 * whole
+    assert server.pages_sharing() - server.pages_saved() <= (four.ALIKE + four.TWICE + 1) * 256 // 64
+    assert server.done["compare"] == server.done["merge"]
+
+
+def test_a_site_shares_no_more_than_its_contents_allow() -> None:
+    """Of the third server of the table 10 % is shared at the most, and nearly that after an hour."""
+    site = five.SITES[2]
+    server = Run(five.plan(How(scale=SMALL), site)).run().server
+    assert 0.9 * site.shared * 4 < server.pages_sharing() <= site.shared * 4 + 5
+    assert server.zero_pages_saved() < site.zero * 4
+
+
+def test_the_estimate_follows_the_fast_average_up_and_the_slow_one_down() -> None:
+    """ESX-5.4-01; and it is spiked when freed pages are zeroed."""
+    notes = Run(six.plan(How(scale=SMALL))).run().notes
+    rising = [note for note in notes if 31 * 60 < note.second <= 34 * 60]
+    falling = [note for note in notes if 42 * 60 < note.second <= 46 * 60]
+    assert all(note.slow[0] < note.fast[0] <= note.estimate[0] for note in rising)
+    assert all(note.estimate[0] == note.slow[0] > note.fast[0] for note in falling)
+    before = next(note.estimate[0] for note in notes if note.second >= 54 * 60)
+    after = max(note.estimate[0] for note in notes if 54 * 60 < note.second <= 56 * 60)
+    assert after > before + Fraction(1, 50)
 
 
 def test_vms_may_differ_in_size() -> None:

@@ -233,6 +233,12 @@ class Server:
         used = s.total_frames - s.free_frames - sum(s.overhead_held[vm] for vm in vms)
         return sum(s.resident[vm] for vm in vms) - used
 
+    def pages_sharing(self) -> int:
+        """Pages that are in a frame with others. Goes through all frames."""
+        s = self.machine
+        shared = [reference_count(s, mpn) for mpn, use in s.frame.items() if isinstance(use, Shared)]
+        return sum(users for users in shared if users > 1)
+
     def zero_pages_saved(self) -> int:
         """Frames that sharing pages of zeros saves now."""
         s = self.machine

@@ -46,12 +46,12 @@ class Workload(Protocol):
 
 
 class Zeroing:
-    """The guest zeroes all its free memory, as some systems do when they boot."""
+    """The guest zeroes its free memory, as some systems do when they boot; all of it, or so many pages."""
 
-    def __init__(self, us: int = MEMORY_US) -> None:
+    def __init__(self, us: int = MEMORY_US, pages: int | None = None) -> None:
         self.us = us
         """Microseconds that it takes for a page."""
-        self.left: int | None = None
+        self.left = pages
 
     def turn(self, guest: Guest) -> bool:
         """Page by page; the pages stay free."""

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from . import eight, seven
+from . import eight, five, four, seven, six
 from .figure import Replay
 
-FIGURES: dict[int, Replay] = {7: seven.replay, 8: eight.replay}
+FIGURES: dict[int, Replay] = {
+    4: four.replay, 5: five.replay, 6: six.replay, 7: seven.replay, 8: eight.replay,
+}  # fmt: skip
 """By the paper's number."""
