@@ -16,10 +16,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import check, explore, figures, mutants, runs
+from . import check, explore, figures, mutants, runs, serve
 from .reading import BadInput
 
-COMMANDS = (check, explore, mutants, runs, figures)
+COMMANDS = (check, explore, mutants, runs, figures, serve)
 
 EPILOG = """\
 examples:
@@ -30,6 +30,7 @@ examples:
   pagelaw mutants                  known faults, which a check must refuse
   pagelaw runs                     random steps of the reference model, each checked
   pagelaw figures DIR              the paper's experiments, run on the rules and drawn
+  pagelaw serve FILE               a server with VMs of your own
 """
 
 
