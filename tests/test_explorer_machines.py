@@ -48,6 +48,7 @@ SEEN: dict[str, tuple[int, int, int, int]] = {
     "blocked-sharing": (2_700, 51_912, 13_633, 25),
     "target": (108, 588, 364, 8),
     "low-memory": (6_342, 1_122_456, 35_339, 19),
+    "following": (371, 21_208, 1_516, 10),
     "admission": (213, 827, 524, 18),
     "sample-of-one": (840, 6_720, 3_248, 10),
     "averages": (146, 146, 403, 12),

@@ -158,6 +158,7 @@ SHOWN: dict[str, tuple[str, int, str]] = {
     "SYN-77": ("blocked-sharing", 2, "who_gave_what_was_asked_for_is_at_its_target"),
     "SYN-78": ("following", 5, "at_their_targets_vms_leave_enough_free"),
     "SYN-79": ("following", 3, "what_is_set_aside_is_not_reserved"),
+    "SYN-80": ("target", 3, "what_is_to_be_reclaimed_gets_less"),
     "SYN-62": ("warm", 4, "moved_only_with_a_reason"),
 }
 NOT_SHOWN = {

@@ -50,7 +50,7 @@ def arguments(entry: Entry, draw: st.DataObject) -> list[Any]:
             for vm in first.each(VM):
                 machines[1].estimate[vm] = first.estimate[vm]
     names = list(inspect.signature(inspect.unwrap(entry.function)).parameters.values())[len(machines) :]
-    kinds = {"VM": st.sampled_from(list(first.each(VM))), "int": st.integers(0, 5)}
+    kinds = {"VM": st.sampled_from(list(first.each(VM))), "int": st.integers(0, 5), "Fraction": FRACTIONS}
     return [*machines, *(draw.draw(kinds[name.annotation]) for name in names)]
 
 

@@ -23,6 +23,8 @@ LISTED = 25
 """Failures named one by one."""
 EXPLAINED = 3
 """Failures for which a counterexample is looked for."""
+NAMES_WIDTH = 16
+"""Columns for the names of rules, however narrow the terminal."""
 PLAIN_WIDTH = 140
 """Columns where there is no terminal."""
 
@@ -75,7 +77,7 @@ class Printer:
         for one in report.results:
             groups[one.group].append(one)
         table = Table("rule", box=None, pad_edge=False, header_style="bold", show_footer=True)
-        table.columns[0].footer = "all"
+        table.columns[0].footer, table.columns[0].min_width = "all", NAMES_WIDTH
         for kind in kinds:
             table.add_column(kind, justify="right", footer=_count([r for r in report.results if r.kind == kind]))
         table.add_column("verdict", footer=_verdict(report.results))

@@ -105,7 +105,7 @@ class Asking:
             log = Log()
             machine = self.machine.on(packed, log)
             if kind == "invariant":
-                machine.engine = self.counting  # type: ignore[attr-defined]
+                machine.engine = self.counting
                 self.counting.packed = packed
             try:
                 answer = HOLDS if function(machine, *arguments) else "false"

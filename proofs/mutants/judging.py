@@ -161,7 +161,7 @@ class Judge:
                 never = attrs.evolve(obligation, goal=z3.BoolVal(False))
                 if obligation.property == BY_OTHERS and self.control.side.proved(never, BRIEF):
                     continue
-                if not self.control.side.proved(obligation, BRIEF * 8):
+                if not self.control.side.proved(obligation, BRIEF * 16):
                     return False, f"{obligation.rule} may differ: {obligation.property}"
                 others = others or obligation.property == BY_OTHERS
         return True, f"does the same; {BY_OTHERS}" if others else "does the same"

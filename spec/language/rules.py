@@ -162,18 +162,14 @@ def rule(*clauses: str, again: str = "") -> Callable[[F], F]:
 def view(function: Callable[P, R]) -> Callable[P, R]:
     """A question about the state: reads, never writes, never refuses."""
 
-    def ask(*arguments: P.args, **named: P.kwargs) -> R:
-        engine = getattr(arguments[0], "engine", None)
-        if engine is None:
-            return function(*arguments, **named)
-        if named:
-            raise TypeError(f"{function.__name__} takes its arguments by position")
-        return cast(R, engine.view(function, arguments))
+    def ask(s: Any, *arguments: Any) -> Any:
+        engine = getattr(s, "engine", None)
+        return function(s, *arguments) if engine is None else engine.view(function, (s, *arguments))  # type: ignore[call-arg]
 
     ask.__name__, ask.__doc__, ask.__module__ = function.__name__, function.__doc__, function.__module__
     ask.__wrapped__ = function  # type: ignore[attr-defined]
     _enter("view", ask, ())
-    return ask
+    return cast(Callable[P, R], ask)
 
 
 def _question(kind: str, clauses: tuple[str, ...], extra: Any = None) -> Callable[[F], F]:

@@ -153,6 +153,8 @@ class State:
 
     _fields: ClassVar[dict[str, Field]] = {}
     _shapes: ClassVar[dict[str, Shape] | None] = None
+    engine: Any = None
+    """What questions are put to instead, where a state is not made of plain maps."""
     ids: dict[type, Ids[Any]]
     observer: Callable[[Callable[..., Any], tuple[Any, ...]], None] | None
 
