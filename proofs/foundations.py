@@ -173,6 +173,15 @@ def lemma_obligations() -> Iterator[Obligation]:
             of_both(n + 1) == of_both(n) + both(n))
     yield from induction("a sum that is negative has an entry that is",
                          lambda m: z3.Or(total(m) >= 0, z3.Exists([i], z3.And(i >= 0, i < m, weight(i) < 0))))
+    def smaller(m: Any) -> Any:
+        return z3.Exists([i], z3.And(i >= 0, i < m, weight(i) < other(i)))
+
+    yield from induction(
+        "a sum with a greater entry and no smaller one is greater",
+        lambda m: z3.And(
+            z3.Or(total(m) >= total_other(m), smaller(m)),
+            z3.ForAll([j], z3.Implies(z3.And(j >= 0, j < m, weight(j) > other(j)),
+                                      z3.Or(total(m) > total_other(m), smaller(m))))))
     yield from induction("equal weights have equal sums", lambda m: total(m) == total_other(m),
                          z3.ForAll([i], weight(i) == other(i)))
     yield from induction("nothing adds up to nothing", lambda m: total(m) == 0, z3.ForAll([i], weight(i) == 0))

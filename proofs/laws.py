@@ -9,16 +9,16 @@ hidden: known are the facts it names, each of which is a law.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import z3
 
-from pagelaw.spec.language import REGISTER, Abstract, Entry
+from pagelaw.spec.language import REGISTER, VM, Abstract, Entry, Measure
 from pagelaw.spec.machine import Machine
 
 from .lifting import SymState, arguments_of, types_in
-from .obligations import Obligation, Statement, Theory
+from .obligations import Obligation, Statement, Theory, functions_in
 
 
 class Machines:
@@ -31,9 +31,8 @@ class Machines:
         self.others = {shape.name: theory.encoding.function(shape, "two.") for shape in own}
         self._replaced = [(theory.functions[name], self._body(other)) for name, other in self.others.items()]
         for measure in theory.measures:
-            total = theory.lift.measure_function(measure)
-            sorts = [total.domain(i) for i in range(total.arity())]
-            self._replaced.append((total, self._body(z3.Function(f"two.{total.name()}", *sorts, total.range()))))
+            total, other = theory.lift.measure_function(measure), theory.lift.measure_function(measure, "two.")
+            self._replaced.append((total, self._body(other)))
 
     @staticmethod
     def _body(function: Any) -> Any:
@@ -47,7 +46,7 @@ class Machines:
         """The other."""
         both = {**self.theory.functions, **self.others}
         state = SymState(self.theory.lift, Machine, lambda shape: both[shape.name])
-        state.version = "two"
+        state.version, state.label = "two", "two."
         return state
 
     def of_second(self, term: Any) -> Any:
@@ -64,6 +63,34 @@ class Machines:
         variables, kinds = [a.term for a in arguments.values()], [a.kind for a in arguments.values()]
         closed = self.theory.encoding.quantify(True, variables, kinds, term)
         return Statement(entry, variables, kinds, term, closed, defined)
+
+    def sums(self, term: Any) -> Iterator[Any]:
+        """Of sums over VMs that a term takes of both machines: one with a greater entry and no smaller one is greater.
+
+        Proved by induction in the same run, as "a sum with a greater entry and no smaller one is greater".
+        """
+        theory, names = self.theory, functions_in([term])
+        for measure in theory.measures:
+            one, two = (theory.lift.measure_function(measure, label) for label in ("", "two."))
+            over = Machine.shapes()[measure.over]
+            if not {one.name(), two.name()} <= names or one.arity() or over.keys != (VM,):
+                continue
+            some, other = theory.encoding.fresh(VM, "some"), theory.encoding.fresh(VM, "other")
+            for first, second, greater, less in ((self.first(), self.second(), one, two),
+                                                 (self.second(), self.first(), two, one)):
+                weigh = self._weighed(measure, first, second)
+                smaller = theory.encoding.quantify(False, [other], [VM], weigh(other, True))
+                whole = z3.Or(z3.Not(weigh(some, False)), greater() > less(), smaller)
+                yield theory.encoding.quantify(True, [some], [VM], whole)
+
+    def _weighed(self, measure: Measure[Any], first: SymState, second: SymState) -> Callable[[Any, bool], Any]:
+        """Whether an entry of the first machine weighs more than that of the second, or less."""
+        def ask(key: Any, less: bool) -> Any:
+            weights = [self.theory.lift.weight(measure, s, s.fields[measure.over].read([key]), key, [])
+                       for s in (first, second)]
+            return weights[0] < weights[1] if less else weights[0] > weights[1]
+
+        return ask
 
     def facts(self, about: Abstract) -> Iterator[Any]:
         """What is known of something abstract, of each machine and of both in either order."""
@@ -97,7 +124,8 @@ def law_obligations(theory: Theory) -> Iterator[Obligation]:
             yield Obligation("law", f"{entry.name} can be asked: {what} ({number})", "defined", 0,
                              (*assumed, *conditions), requirement)
         if entry.extra is None:
-            yield Obligation("law", entry.name, "law", 0, tuple(granted), whole.body)
+            sums = machines.sums(whole.body)
+            yield Obligation("law", entry.name, "law", 0, (*granted, *sums), whole.body)
             continue
         theory.lift.abstract.add(entry.extra.view.__name__)
         try:

@@ -308,12 +308,12 @@ class Lift:
         """The types of a measure's own parameters."""
         return list(types_in(measure.weight).values())[3:-1]
 
-    def measure_function(self, measure: Measure[Any]) -> Any:
-        """The uninterpreted function that the measure is before a step."""
-        name = measure.__name__
+    def measure_function(self, measure: Measure[Any], label: str = "") -> Any:
+        """The uninterpreted function that the measure is before a step; of the other of two machines by its label."""
+        name = f"{label}sum.{measure.__name__}"
         if name not in self.measure_functions:
             sorts = [self.encoding.sort(k) for k in self.parameter_kinds(measure)]
-            self.measure_functions[name] = z3.Function(f"sum.{name}", *sorts, z3.IntSort())
+            self.measure_functions[name] = z3.Function(name, *sorts, z3.IntSort())
         return self.measure_functions[name]
 
     def measure(self, measure: Measure[Any], s: SymState, parameters: Sequence[Any]) -> Any:
@@ -330,7 +330,7 @@ class Lift:
             return z3.Sum([self.weight(measure, s, held.read([one]), one, terms) for one in members])
         if held.is_forgotten or s.version == "after":
             raise CannotLift(f"{measure.__name__} of a state that is not known by its writes")
-        return self.shifted(measure, s, terms, self.measure_function(measure)(*terms))
+        return self.shifted(measure, s, terms, self.measure_function(measure, s.label)(*terms))
 
     def shifted(self, measure: Measure[Any], s: SymState, terms: Sequence[Any], total: Any) -> Any:
         """A measure's value before, shifted by every write to its map since."""

@@ -338,6 +338,8 @@ class SymState:
     shapes_by_name: dict[str, Shape]
     engine: Lift
     version: object
+    label: str
+    """What comes before the names of its sums, where there are two machines."""
     depth: int
     events: list[tuple[Callable[..., Any], tuple[Any, ...]]]
 
@@ -347,10 +349,10 @@ class SymState:
             for shape in state.shapes().values()
         }
         self.__dict__.update(made, fields=made, shapes_by_name=state.shapes(), engine=lift)
-        self.__dict__.update(version="base", depth=lift.asking, events=[])
+        self.__dict__.update(version="base", label="", depth=lift.asking, events=[])
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("version", "returned"):
+        if name in ("version", "label", "returned"):
             self.__dict__[name] = value
             return
         shape = self.shapes_by_name.get(name)

@@ -7,8 +7,7 @@ the minimums are. So fair targets exist whenever minimums fit.
 
 The laws speak of two VMs, and that is enough. Of two ways to share out the
 same number of pages that are not the same, one VM has more in the first and
-another has more in the second (a sum is not less than another unless one of
-its entries is: proved in the same run). What a law says of such a pair it
+another has more in the second (`what_one_has_more_another_has_less`). What a law says of such a pair it
 therefore says of the whole, however many VMs there are. A page is whole: at
 equal prices fair targets may differ by one page, and by no more.
 """
@@ -62,6 +61,12 @@ def by_one_page_at_a_tie(one: Machine, two: Machine, vm: VM, other: VM) -> bool:
     """They differ by one page, which costs the one as much as the other."""
     by_one = one.target[vm] == two.target[vm] + 1 and two.target[other] == one.target[other] + 1
     return by_one and price(one, vm) == price(two, other)
+
+
+@measure("target")
+def pages_of_targets(s: Machine, target: int, vm: VM) -> int:
+    """Pages of all targets."""
+    return pick(target > 0, target, 0)
 
 
 # What is known of prices.
@@ -156,6 +161,14 @@ def how_much_is_to_be_taken_does_not_say_of_whom(one: Machine, two: Machine, vm:
 # There is but one way to be fair.
 
 
+@law("ESX-5.1-04", "R-29")
+def what_one_has_more_another_has_less(one: Machine, two: Machine, vm: VM) -> bool:
+    """If targets add up to the same, or to less, and a VM has more, then another has less: there are two to look at."""
+    more = one.target[vm] > two.target[vm] and pages_of_targets(one) <= pages_of_targets(two)
+    within = one.each(VM).every(lambda each: one.target[each] >= 0 and two.target[each] >= 0)
+    return not (more and within) or one.each(VM).some(lambda other: one.target[other] < two.target[other])
+
+
 @law("ESX-5.1-01", "ESX-5.1-05", "ESX-5.2-13", "R-28", about=PRICES)
 def fair_targets_differ_by_one_page_at_a_tie(one: Machine, two: Machine, vm: VM, other: VM) -> bool:
     """Between VMs of which all is alike, two fair ways to share out pages differ by one page, at equal prices."""
@@ -192,6 +205,18 @@ def a_profitable_move_comes_nearer(now: Machine, fair: Machine, donor: VM, other
     tie = now.target[donor] == fair.target[donor] and now.target[other] == fair.target[other] + 1
     on = both_on(now, donor, other) and both_on(fair, donor, other)
     return not (same and most and without and on) or (tie and price(now, donor) == price(now, other))
+
+
+@law("ESX-5.1-06", about=PRICES)
+def a_profitable_move_goes_where_it_should(now: Machine, fair: Machine, taker: VM, other: VM) -> bool:
+    """Who would pay least for one more page has fewer than its fair target; or else one, at equal prices, is all."""
+    same = alike(now, fair, taker) and alike(now, fair, other) and is_fair(fair, other, taker)
+    more = price_of(now, taker, now.target[taker] + 1)
+    least = now.target[taker] < now.maximum[taker] and more <= price_of(now, other, now.target[other] + 1)
+    with_more = now.target[taker] >= fair.target[taker] and now.target[other] < fair.target[other]
+    tie = now.target[taker] == fair.target[taker] and fair.target[other] == now.target[other] + 1
+    on = both_on(now, taker, other) and both_on(fair, taker, other)
+    return not (same and least and with_more and on) or (tie and more == price(fair, other))
 
 
 # What the tax does.
@@ -309,12 +334,6 @@ def a_false_estimate_wins_no_page(true: Machine, false: Machine, vm: VM, other: 
 def shares_of_vms(s: Machine, life: Life, vm: VM) -> int:
     """Shares of all VMs that are not off."""
     return pick(life != Off(), s.shares[vm], 0)
-
-
-@measure("target")
-def pages_of_targets(s: Machine, target: int, vm: VM) -> int:
-    """Pages of all targets."""
-    return pick(target > 0, target, 0)
 
 
 @false_claim("ESX-5.1-01", "ESX-5.1-02", vms=3)
