@@ -10,6 +10,7 @@ import pytest
 
 import pagelaw.spec  # noqa: F401  (fills the register)
 from pagelaw.proofs import mutants
+from pagelaw.proofs.claims import refute
 from pagelaw.spec.language import REGISTER
 
 ROOT = Path(__file__).parent.parent
@@ -35,6 +36,21 @@ def test_row_of_the_table_is_true(row: dict[str, str]) -> None:
         assert entry.function.__module__.rsplit(".", 1)[-1] == Path(row["file"]).stem
     if row["mutant"]:
         assert row["mutant"].strip("`") in mutants.names()
+
+
+LAWS = dict(re.findall(r"^\| (.+) \| `(\w+)` \|$", README, re.M))
+
+
+def test_laws_are_told_by_their_docstrings() -> None:
+    assert len(LAWS) > 10
+    assert {sentence: REGISTER["law"][name].sentence for sentence, name in LAWS.items()} == {one: one for one in LAWS}
+
+
+@pytest.mark.parametrize("name", ["a_page_that_was_moved_stays", "nobody_gets_a_page_more_than_its_part"])
+def test_false_claim_is_printed_as_it_is_refuted(name: str) -> None:
+    found = refute(REGISTER["claim"][name])
+    assert found is not None
+    assert "".join(f"    {line}\n" for line in found.lines()) in README
 
 
 def test_rule_shown_is_the_rule() -> None:
