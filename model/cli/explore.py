@@ -133,7 +133,7 @@ def with_sizes(small: Small, wanted: Sequence[str]) -> Small:
         if not equals:
             raise BadInput(f"--with: {text!r} is not of the form NAME=NUMBER")
         reading.known("size", name, fields)
-        if not value.isdecimal() or int(value) > MOST:
+        if not (value.isascii() and value.isdecimal()) or int(value) > MOST:
             raise BadInput(f"--with: {value!r} is not a whole number from 0 to {MOST}")
         given[name] = bool(int(value)) if fields[name] in (bool, "bool") else int(value)
     sizes = attrs.evolve(small.sizes, **given)
