@@ -99,7 +99,7 @@ MISTAKES = [
     ("memory = 64", "memory = true", 1, "memory: True is not a whole number"),
     ("memory = 64", "memory = nan", 1, "memory: nan is not a whole number"),
     ("memory = 64", 'memory = "64"', 1, "memory: '64' is not a whole number"),
-    ("memory = 64", "memory = 30", 1, "memory: 30 is too little: the server has 0, and the minimums and overheads "),
+    ("memory = 64", "memory = 30", 1, "30 is too little: the server has 0, and the minimums and overheads are 36"),
     ("memory = 64", "memory = 999999999", 1, "more than 4000000 pages"),
     ("memory = 64\n", "", 1, "memory: it is missing"),
     ("memory = 64", "memory = 64\nmemry = 1", 2, "memry: there is no such field here; did you mean memory?"),

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from fractions import Fraction
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 from pagelaw.spec import balloon, paging, reclaiming, reclamation, shares
 from pagelaw.spec.language import VM, Blocked
@@ -22,12 +21,19 @@ PERIOD = 15
 """Seconds between two recomputations that nothing else calls for (R-42)."""
 
 
+class Supposed:
+    """A machine in which one VM has another target: what `price` reads of it."""
+
+    __slots__ = ("estimate", "maximum", "shares", "target", "tax_rate")
+
+    def __init__(self, s: Machine, vm: VM, pages: int) -> None:
+        self.target = {vm: pages}
+        self.estimate, self.maximum, self.shares, self.tax_rate = s.estimate, s.maximum, s.shares, s.tax_rate
+
+
 def price_at(s: Machine, vm: VM, pages: int) -> Fraction:
     """What the price of a VM's pages would be if its target were this."""
-    asked: Any = SimpleNamespace(
-        target={vm: pages}, estimate=s.estimate, maximum=s.maximum, shares=s.shares, tax_rate=s.tax_rate
-    )
-    return shares.price(cast(Machine, asked), vm)
+    return shares.price(cast(Machine, Supposed(s, vm, pages)), vm)
 
 
 class Allocator:
@@ -54,32 +60,45 @@ class Allocator:
 
     def divide(self) -> None:
         """What is to be taken is taken from who would pay least, what is spare goes to who would pay most."""
-        s = self.server.machine
-        now = {vm: price_at(s, vm, s.target[vm]) for vm in self.vms}
-        more = {vm: price_at(s, vm, s.target[vm] + 1) for vm in self.vms}
+        s, do, vms = self.server.machine, self.server.do, self.vms
+        now: dict[VM, Fraction] = {}
+        """The price of each VM that may lose a page."""
+        more: dict[VM, Fraction] = {}
+        """What it would be with one page more, of each VM that may get one."""
 
-        def change(rule: Any, vm: VM) -> None:
-            self.server.do(rule, (vm,))
-            now[vm], more[vm] = price_at(s, vm, s.target[vm]), price_at(s, vm, s.target[vm] + 1)
+        def look(vm: VM, loses: bool, gains: bool) -> None:
+            pages = s.target[vm]
+            now.pop(vm, None)
+            more.pop(vm, None)
+            if loses and pages > s.minimum[vm]:
+                now[vm] = price_at(s, vm, pages)
+            if gains and pages < s.maximum[vm]:
+                more[vm] = price_at(s, vm, pages + 1)
 
-        def victim() -> VM | None:
-            above = [vm for vm in self.vms if s.target[vm] > s.minimum[vm]]
-            return max(above, key=lambda vm: (now[vm], -vm.number), default=None)
+        def look_at_all(loses: bool, gains: bool) -> None:
+            for vm in vms:
+                look(vm, loses, gains)
 
-        def buyer() -> VM | None:
-            below = [vm for vm in self.vms if s.target[vm] < s.maximum[vm]]
-            return min(below, key=lambda vm: (more[vm], vm.number), default=None)
-
-        while s.to_take > 0 and (loser := victim()) is not None:
-            change(shares.revoke_page, loser)
-        while s.spare > 0 and (winner := buyer()) is not None:
-            change(shares.demand, winner)
-        while s.spare == 0:
-            winner, loser = buyer(), victim()
-            if winner is None or loser is None or now[loser] <= more[winner]:
+        look_at_all(loses=True, gains=False)
+        while s.to_take > 0 and now:
+            loser = max(now, key=lambda vm: (now[vm], -vm.number))
+            do(shares.revoke_page, (loser,))
+            look(loser, loses=True, gains=False)
+        look_at_all(loses=False, gains=True)
+        while s.spare > 0 and more:
+            winner = min(more, key=lambda vm: (more[vm], vm.number))
+            do(shares.demand, (winner,))
+            look(winner, loses=False, gains=True)
+        look_at_all(loses=True, gains=True)
+        while s.spare == 0 and now and more:
+            winner = min(more, key=lambda vm: (more[vm], vm.number))
+            loser = max(now, key=lambda vm: (now[vm], -vm.number))
+            if now[loser] <= more[winner]:
                 break
-            change(shares.demand, winner)
-            change(shares.revoke_page, loser)
+            do(shares.demand, (winner,))
+            do(shares.revoke_page, (loser,))
+            look(winner, loses=True, gains=True)
+            look(loser, loses=True, gains=True)
 
     def ask(self) -> None:
         """Hand out the levels that are new."""

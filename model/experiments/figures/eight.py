@@ -24,10 +24,10 @@ from ..workloads import (
 )
 from .figure import Compared, Figure, How, Line, Panel, hundredths, told
 
-MINUTES = 45
+MINUTES = 30
 BOOTED = 5
 """The minute by which all have booted."""
-QUERY = range(30, 36)
+QUERY = range(20, 24)
 """The minutes of the query."""
 SYSTEM_MB, EARLY_MB = 64, 16
 """Megabytes of the operating system that are read from disk, the same in all guests; what is read before zeroing."""
@@ -80,7 +80,7 @@ def plan(how: How) -> Plan:
         lambda: (use(0, 50),),
         lambda: (use(1, 50),),
         lambda: (use(2, 130),),
-        lambda: (use(3, 60, until=12), use(3, 200, until=20), use(3, 100, until=28), use(3, 180)),
+        lambda: (use(3, 60, until=9), use(3, 200, until=15), use(3, 100, until=21), use(3, 180)),
         lambda: (Reading(mb(170, FILES), own(4)), quiet(4, QUERY.start), use(4, 200, until=QUERY.stop),
                  quiet(4, MINUTES)),
     )  # fmt: skip
