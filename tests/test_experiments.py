@@ -13,7 +13,7 @@ from pagelaw.model.experiments.daemons import Pace
 from pagelaw.model.experiments.figures import eight, five, four, seven, six
 from pagelaw.model.experiments.figures.figure import Figure, How
 from pagelaw.model.experiments.run import GuestPlan, Plan, Run
-from pagelaw.model.experiments.server import chance
+from pagelaw.model.experiments.server import Server, chance
 from pagelaw.model.experiments.workloads import (
     FILES,
     DriverStarts,
@@ -27,8 +27,9 @@ from pagelaw.model.experiments.workloads import (
 )
 from pagelaw.model.reference.beside import check_everything
 from pagelaw.spec.language import VM
+from pagelaw.spec.reclamation import state_to_be
 from pagelaw.spec.shares import price
-from pagelaw.spec.vocabulary import Page, Swapped
+from pagelaw.spec.vocabulary import Hard, High, Low, Page, Soft, Swapped
 
 SMALL = Fraction(1, 64)
 
@@ -108,6 +109,18 @@ def test_targets_end_where_nobody_would_pay_more() -> None:
         for other in run.vms:
             if vm is not other and s.target[vm] > s.minimum[vm] and s.target[other] < s.maximum[other]:
                 assert price(s, vm) <= price_at(s, other, s.target[other] + 1)
+
+
+def test_the_state_follows_at_once() -> None:
+    """Whatever is free, in every state: the server sees that the state is to change exactly when it is."""
+    server = Server(two_guests().machine())
+    s = server.machine
+    for state in (High(), Soft(), Hard(), Low()):
+        for free in range(0, s.total_frames + 1):
+            s.reclamation, s.free_frames = state, free
+            wanted = state_to_be(s, free)
+            server.follow()
+            assert s.reclamation is wanted
 
 
 @pytest.mark.parametrize("a_second", [Fraction(1, 3), Fraction(50), Fraction(25, 8)])

@@ -6,6 +6,7 @@ that is not free refuses it.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable
 from random import Random
@@ -21,11 +22,13 @@ from pagelaw.spec.vocabulary import (
     Ballooned,
     Drawn,
     Free,
+    Low,
     Mapped,
     Names,
     NotDrawn,
     Page,
     Private,
+    Reclamation,
     Shared,
     SharedFrame,
     Slot,
@@ -40,7 +43,7 @@ from ..reference.choosing import Proposal, Rule
 
 WORD = Word(0)
 """Pages of an experiment have one word, whose value says what is in them."""
-FREE, UNTOUCHED, BALLOONED, NOT_DRAWN = Free(), Untouched(), Ballooned(), NotDrawn()
+FREE, UNTOUCHED, BALLOONED, NOT_DRAWN, LOW = Free(), Untouched(), Ballooned(), NotDrawn(), Low()
 """Variants without fields are single objects, so `is` tells them apart."""
 
 Do = Callable[[Rule, tuple[Any, ...]], Any]
@@ -62,6 +65,9 @@ class Server:
         self.paged_out: Counter[VM] = Counter()
         self.state_changed = False
         """Whether the reclamation state changed since somebody looked."""
+        self._stands: Reclamation | None = None
+        """The state for which `_stands_in` was worked out: the numbers of free frames with which it stays."""
+        self._stands_in = range(0)
         self._free: list[MPN] = list(reversed(machine.ids[MPN]))
         self._slots: list[Slot] = list(reversed(machine.ids[Slot]))
 
@@ -89,7 +95,7 @@ class Server:
         """
         s, free = self.machine, self._free
         self.follow()
-        if reclamation.is_blocked(s, vm):
+        if s.reclamation is LOW and reclamation.is_blocked(s, vm):
             raise Waits
         while free:
             if s.frame[free[-1]] is FREE:
@@ -100,9 +106,23 @@ class Server:
     def follow(self) -> None:
         """The reclamation state follows free memory, if it has to."""
         s = self.machine
-        if reclamation.state_to_be(s, s.free_frames) is not s.reclamation:
+        if s.reclamation is not self._stands:
+            self._stands, self._stands_in = s.reclamation, self._stands_for()
+        if s.free_frames not in self._stands_in:
             self.do(reclamation.follow_free_memory, ())
             self.state_changed = True
+
+    def _stands_for(self) -> range:
+        """Numbers of free frames with which the state stays: more never make it lower, so they are an interval."""
+        s = self.machine
+        here = reclamation.depth(s.reclamation)
+
+        def least(deepest: int) -> int:
+            """The least number of free frames with which the state is to be no deeper than this."""
+            return bisect_left(range(s.total_frames + 1), -deepest, key=lambda free: -reclamation.depth(
+                reclamation.state_to_be(s, free)))  # fmt: skip
+
+        return range(least(here), least(here - 1))
 
     def freed(self, mpn: MPN) -> None:
         """A frame may be free again."""
