@@ -159,10 +159,13 @@ SHOWN: dict[str, tuple[str, int, str]] = {
     "SYN-78": ("following", 5, "at_their_targets_vms_leave_enough_free"),
     "SYN-79": ("following", 3, "what_is_set_aside_is_not_reserved"),
     "SYN-80": ("target", 3, "what_is_to_be_reclaimed_gets_less"),
+    "SYN-82": ("averages", 11, "idle_pages_and_few_shares_make_a_price_high"),
     "SYN-62": ("warm", 4, "moved_only_with_a_reason"),
 }
 NOT_SHOWN = {
     "SYN-2": "it is a parameter that is wrong: no machine is set up with a tax rate of 1",
+    "SYN-81": "a law refuses it, about two machines that differ in their tax: the explorer asks what is true of one",
+    "SYN-83": "on no machine is more to be taken than another VM has; a law refuses it, about two machines",
 }
 QUICK = ("SH-3", "LK-1", "PO-6", "RM-5")
 

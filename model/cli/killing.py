@@ -58,7 +58,7 @@ def by_z3(mutant: Mutant) -> Kill:
     from pagelaw.proofs.solvers import Verdict
 
     theory = Theory()
-    group = {"theorem": "theorems"}.get(mutant.shown_by, mutant.shown_by)
+    group = {"theorem": "theorems", "law": "laws"}.get(mutant.shown_by, mutant.shown_by)
     asked = [one for one in obligations_of(theory, group_of(group)) if one.property == mutant.refused_by
              and one.rule == mutant.shown_by]  # fmt: skip
     answers = Z3(Needs.of(theory), LIMIT).prove(asked)
@@ -76,8 +76,14 @@ def group_of(name: str) -> str:
 
 def by_small_instance(mutant: Mutant) -> Kill:
     """A solver finds a small machine on which a step breaks the property, and Python, running the rule, agrees."""
+    from pagelaw.proofs.claims import refute
     from pagelaw.proofs.counterexample import explain
+    from pagelaw.spec.language import REGISTER
 
+    if mutant.shown_by == "law":
+        if refute(REGISTER["law"][mutant.refused_by]) is None:
+            return Kill(mutant.identifier, "small", False, note="no small machines found")
+        return Kill(mutant.identifier, "small", True, mutant.refused_by, note="two small machines")
     found = explain(mutant.shown_by, None, mutant.refused_by)
     if found is None or not found.replayed():
         told = "no small machine found" if found is None else "not replayed"
