@@ -24,12 +24,12 @@ NOTICED = ("LK-1", "PO-9", "ORD-3", "SYN-14", "SYN-24", "SYN-29")
 """Faults that such a run comes across. Most need steps of others in between, which there are none of here."""
 
 
-def small_eight(seconds: int = 120) -> Plan:
+def small_eight(seconds: int = 60) -> Plan:
     return attrs.evolve(eight.plan(How(scale=Fraction(1, 256))), seconds=seconds)
 
 
 def test_a_checked_run_is_the_same_run() -> None:
-    plain, checked = Run(small_eight(60)).run(), Run(small_eight(60), Checked).run()
+    plain, checked = Run(small_eight()).run(), Run(small_eight(), Checked).run()
     assert plain.notes == checked.notes
     assert plain.server.done == checked.server.done
 
@@ -64,7 +64,7 @@ def test_what_a_statement_can_read() -> None:
 def test_a_fault_is_noticed(mutant: str) -> None:
     """A run on rules with a fault of a real system, or an invented one, ends with what it violates."""
     with mutants.apply(mutant), pytest.raises(Violation):
-        Run(small_eight(60), Checked).run()
+        Run(small_eight(), Checked).run()
 
 
 def test_the_command_says_what_is_violated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
