@@ -74,13 +74,13 @@ def test_mutants_are_of_real_systems_or_said_to_be_invented() -> None:
 
 
 def test_each_names_a_property_and_what_it_fails_on() -> None:
-    kinds = ("invariant", "theorem", "transition")
+    kinds = ("invariant", "theorem", "transition", "law")
     statements = {name for kind in kinds for name in REGISTER[kind]}
     for mutant in GALLERY.values():
         told_of_all = "refines private memory: ", "steps leave the same ", "allowed by private", "once done it is"
         told = mutant.refused_by.startswith(told_of_all)
         assert told or mutant.refused_by in statements, mutant.identifier
-        assert mutant.shown_by in {*REGISTER["rule"], *REGISTER["operation"], "theorem"}, mutant.identifier
+        assert mutant.shown_by in {*REGISTER["rule"], *REGISTER["operation"], "theorem", "law"}, mutant.identifier
 
 
 def test_no_two_mutants_change_the_same_in_the_same_way() -> None:
@@ -222,7 +222,7 @@ def test_affected_are_the_groups_that_use_the_changed_functions() -> None:
     assert {"protect", "sample", "reap"} < set(mutants.affected("TL-5"))
     assert len(mutants.affected("ORD-8")) > len(REGISTER["rule"])  # may_write is a part of the invariants
     for mutant in GALLERY.values():
-        group = {"theorem": "theorems"}.get(mutant.shown_by, mutant.shown_by)
+        group = {"theorem": "theorems", "law": "laws"}.get(mutant.shown_by, mutant.shown_by)
         assert {group, "operations"} & set(mutants.affected(mutant.identifier)), mutant.identifier
 
 

@@ -71,7 +71,7 @@ class Mutant:
     refused_by: str
     """The property that is expected to fail."""
     shown_by: str
-    """What it fails on: a rule, an operation told in one piece, or "theorem"."""
+    """What it fails on: a rule, an operation told in one piece, "theorem" or "law"."""
     mechanism: str
     changes: tuple[Change, ...]
 

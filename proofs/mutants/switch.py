@@ -22,7 +22,7 @@ from .gallery import Faulty, Mutant, changed_text, function_named, get
 
 STATEMENTS = ("assumption", "invariant", "represents", "transition")
 """The kinds of statement on which the obligations of every rule rest."""
-OWN_GROUPS = {"theorem": "theorems", "operation": "operations"}
+OWN_GROUPS = {"theorem": "theorems", "law": "laws", "operation": "operations"}
 """The groups that hold all obligations of one kind of entry."""
 
 _on: list[str] = []
