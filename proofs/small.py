@@ -107,6 +107,7 @@ class SmallTheory(Theory):
         solver = z3.Solver()
         solver.set("smt.relevancy", 0)
         solver.set("timeout", LIMIT_MS)
+        solver.set("ctrl_c", False)  # an interrupt is for the program, not for one query
         solver.add(granted)
         return solver
 

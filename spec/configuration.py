@@ -88,8 +88,39 @@ def a_sliding_scale_makes_thresholds(s: Machine, gb: int) -> bool:
     return sliding_goal(s, gb) < 10 or not thresholds_slide(s, gb) or order
 
 
+@law("ESX-6.3-05", "R-36")
+def of_a_thousand_frames_sixty_are_the_first_threshold(s: Machine) -> bool:
+    """Of 1,000 frames the thresholds in percent are 60, 40, 20 and 10."""
+    upper, lower = s.high_threshold == 60 and s.soft_threshold == 40, s.hard_threshold == 20 and s.low_threshold == 10
+    return s.total_frames != 1_000 or not thresholds_are_percent(s) or (upper and lower)
+
+
+@law("ESX-6.3-05", "R-36")
+def each_part_of_the_sliding_scale_counts(s: Machine, gb: int) -> bool:
+    """Of 4, 12, 28 and 100 GB the sliding scale keeps 24, 56, 88 and 160 hundredths of a GB free."""
+    size, goal = s.total_frames, 100 * sliding_goal(s, gb)
+    small = (size != 4 * gb or goal == 24 * gb) and (size != 12 * gb or goal == 56 * gb)
+    large = (size != 28 * gb or goal == 88 * gb) and (size != 100 * gb or goal == 160 * gb)
+    return gb <= 0 or (small and large)
+
+
 @law("ESX-5.2-06", "ESX-5.2-10")
 def a_tax_by_scarcity_is_a_rate(s: Machine, most: Fraction) -> bool:
     """A tax that follows scarcity is never negative and never reaches 1."""
     inside = 0 <= tax_by_scarcity(s, most) <= most
     return not 0 <= s.free_seen <= s.total_frames or not 0 <= most < 1 or inside
+
+
+@law("ESX-5.2-10")
+def a_tax_by_scarcity_is_most_when_nothing_is_free(s: Machine, most: Fraction) -> bool:
+    """A tax that follows scarcity is what it is at the most if nothing is free, and nothing if everything is."""
+    nothing = s.free_seen != 0 or tax_by_scarcity(s, most) == most
+    everything = s.free_seen != s.total_frames or s.total_frames <= 0 or tax_by_scarcity(s, most) == 0
+    return nothing and everything
+
+
+@law("ESX-5.2-10")
+def a_tax_by_scarcity_falls_as_memory_gets_free(one: Machine, two: Machine, most: Fraction) -> bool:
+    """With more memory free a tax that follows scarcity is no higher."""
+    freer = one.free_seen <= two.free_seen and most >= 0
+    return not freer or tax_by_scarcity(two, most) <= tax_by_scarcity(one, most)

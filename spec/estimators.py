@@ -9,7 +9,21 @@ VM is looked at again (see `shares.review`).
 
 from __future__ import annotations
 
-from .language import VM, Fraction, assumption, invariant, pick, ratio, require, rule, theorem, transition, view
+from .language import (
+    VM,
+    Fraction,
+    assumption,
+    enabled,
+    invariant,
+    leaves,
+    pick,
+    ratio,
+    require,
+    rule,
+    theorem,
+    transition,
+    view,
+)
 from .machine import Machine
 from .refusals import Refused
 from .vocabulary import Running
@@ -133,3 +147,10 @@ def who_starts_is_taken_to_be_active(before: Machine, after: Machine, vm: VM) ->
 def the_fraction_is_of_the_sample(s: Machine, vm: VM) -> bool:
     """The touched fraction is of the sample: all of it touched is 1, and n times it is t."""
     return touched_fraction(s, vm) * s.sample_size[vm] == s.touched[vm]
+
+
+@theorem("ESX-5.3-11", "R-35")
+def the_running_average_is_what_the_fast_one_would_be(s: Machine, vm: VM) -> bool:
+    """If the period ended now, the fast average would be what the running one is."""
+    ended = leaves(end_period, s, vm, so_that=lambda after: after.fast[vm] == running_average(s, vm))
+    return ended or not enabled(end_period, s, vm)

@@ -12,11 +12,11 @@ there. That VMs above their target are blocked in low: `reclamation.is_blocked`.
 from __future__ import annotations
 
 from .balloon import set_balloon_target
-from .language import VM, leaves, pick, theorem, transition, view
+from .language import VM, enabled, leaves, pick, theorem, transition, view
 from .machine import Machine
 from .paging import may_lose_a_page, set_swap_target
 from .power import memory_reserved_by_vms
-from .reclamation import overhead_in_memory, pages_in_memory, pages_to_set_aside
+from .reclamation import make_targets_follow, overhead_in_memory, pages_in_memory, pages_to_set_aside
 from .shares import pages_above_minimum
 from .vocabulary import Hard, High, Low, Ready, Running, Soft
 
@@ -102,6 +102,31 @@ def who_is_above_its_target_can_give_a_page(s: Machine, vm: VM) -> bool:
     balloon = s.driver[vm] == Ready() and s.balloon_size[vm] < wanted and s.resident[vm] > s.minimum[vm]
     paging = leaves(set_swap_target, s, vm, level, so_that=lambda after: may_lose_a_page(after, vm))
     return not asked or balloon or paging
+
+
+@theorem("ESX-6.3-11", "R-09", "R-40")
+def nobody_is_asked_for_more_than_its_target_leaves(s: Machine, vm: VM) -> bool:
+    """In every state policy asks for no balloon, nor for more paging beside it, than a VM is to give up."""
+    give_up, paging = s.maximum[vm] - s.target[vm], paging_level(s, vm)
+    return balloon_level(s, vm) <= give_up and (paging <= s.swapped[vm] or paging + s.balloon_size[vm] <= give_up)
+
+
+@theorem("ESX-6.3-11", "R-25")
+def what_is_shared_out_is_there(s: Machine) -> bool:
+    """What targets are to share out, and the free memory wanted, is what is in memory and what is free, to the page."""
+    wanted = s.high_threshold + s.margin
+    there = pages_in_memory(s) + overhead_in_memory(s) + s.free_seen
+    return s.total_frames - pages_to_set_aside(s) + wanted == there
+
+
+@theorem("ESX-6.3-11", "R-43")
+def targets_follow_as_far_as_minimums_leave(s: Machine) -> bool:
+    """When targets follow, what is to be set aside is, or all that is not reserved if that is less."""
+    wanted, room = pages_to_set_aside(s), s.total_frames - s.reserved_memory
+    all_of_it = leaves(make_targets_follow, s, so_that=lambda after: after.set_aside == wanted)
+    all_there_is = leaves(make_targets_follow, s, so_that=lambda after: after.set_aside == room)
+    followed = (wanted <= room and all_of_it) or (wanted >= room and all_there_is)
+    return not enabled(make_targets_follow, s) or followed
 
 
 @theorem("ESX-6.3-11", "R-25", "R-38", "R-43", "R-44")

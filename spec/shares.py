@@ -204,6 +204,14 @@ def a_target_rises_only_while_the_vm_runs(before: Machine, after: Machine, vm: V
     return not rises or demanded or starts
 
 
+@transition("ESX-6.1-01", "R-43")
+def what_is_set_aside_gives_way_to_minimums_only(before: Machine, after: Machine, vm: VM) -> bool:
+    """When a VM starts, as much stays set aside as was, or all that is not reserved."""
+    starts = before.life[vm] == Off() and after.life[vm] == Running()
+    all_that_is_left = after.reserved_memory + after.set_aside == after.total_frames
+    return not starts or after.set_aside == before.set_aside or all_that_is_left
+
+
 @transition("ESX-6.3-03")
 def what_is_noted_was_so_at_the_review(before: Machine, after: Machine, vm: VM) -> bool:
     """When a running VM's estimate is taken anew, its target and price of that moment are noted."""
@@ -267,6 +275,12 @@ def the_tax_takes_its_part_of_an_idle_page(s: Machine) -> bool:
 def a_vm_wholly_active_has_all_its_pages_active(s: Machine, vm: VM) -> bool:
     """A VM that is taken to use everything is taken to use its whole size, whatever its target is."""
     return s.estimate[vm] != 1 or active_pages(s, vm) == s.maximum[vm]
+
+
+@theorem("R-26", "R-27")
+def a_vm_half_active_has_half_its_pages_active(s: Machine, vm: VM) -> bool:
+    """A VM that is taken to use half of its memory is taken to use half of its pages."""
+    return 2 * s.estimate[vm] != 1 or 2 * active_pages(s, vm) == s.maximum[vm]
 
 
 @theorem("ESX-5.1-05", "ESX-5.2-01", "ESX-5.2-02", "ESX-5.2-07")

@@ -160,11 +160,17 @@ SHOWN: dict[str, tuple[str, int, str]] = {
     "SYN-79": ("following", 3, "what_is_set_aside_is_not_reserved"),
     "SYN-80": ("target", 3, "what_is_to_be_reclaimed_gets_less"),
     "SYN-82": ("averages", 11, "idle_pages_and_few_shares_make_a_price_high"),
+    "SYN-84": ("following", 4, "targets_follow_as_far_as_minimums_leave"),
+    "SYN-85": ("target", 3, "nobody_is_asked_for_more_than_its_target_leaves"),
+    "SYN-86": ("averages", 1, "the_running_average_is_what_the_fast_one_would_be"),
+    "SYN-87": ("admission", 2, "what_is_shared_out_is_there"),
+    "SYN-88": ("following", 2, "what_is_set_aside_gives_way_to_minimums_only"),
     "SYN-62": ("warm", 4, "moved_only_with_a_reason"),
 }
 NOT_SHOWN = {
     "SYN-2": "it is a parameter that is wrong: no machine is set up with a tax rate of 1",
     "SYN-81": "a law refuses it, about two machines that differ in their tax: the explorer asks what is true of one",
+    "SYN-89": "laws refuse it; no rule asks for a tax that follows scarcity",
     "SYN-83": "on no machine is more to be taken than another VM has; a law refuses it, about two machines",
 }
 QUICK = ("SH-3", "LK-1", "PO-6", "RM-5")

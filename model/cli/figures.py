@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -37,6 +38,8 @@ allow; 2 bad input, or matplotlib is missing; 130 interrupted (figures that were
 done are there, whole).
 """
 
+PLAIN = re.compile(r"[0-9]{1,4}(/[0-9]{1,4}|\.[0-9]{1,9})?", re.ASCII)
+"""How a scale is written; anything longer is none."""
 TOLD_EVERY = 10.0
 """Seconds of processor time between two lines of progress."""
 
@@ -44,7 +47,7 @@ TOLD_EVERY = 10.0
 def scale(text: str) -> Fraction:
     """How much of the paper's sizes is run: a fraction above 0, at most 1, with which a megabyte is whole pages."""
     try:
-        number = Fraction(text)
+        number = Fraction(text) if PLAIN.fullmatch(text) else Fraction(0)
     except (ValueError, ZeroDivisionError):
         number = Fraction(0)
     if not 0 < number <= 1 or (number * 256).denominator != 1:

@@ -125,7 +125,7 @@ def read(path: Path, scale: Fraction) -> Plan:
         raise Mistake(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise Mistake(f"{path}: it is not text in UTF-8") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError, too
         line = re.search(r"at line (\d+)", str(error))
         raise Mistake(f"{path}{f':{line[1]}' if line else ''}: it is not TOML: {error}") from None
     place = Place(path, text)
@@ -174,7 +174,7 @@ def step(place: Place, held: Any) -> dict[str, Any]:
     """One thing that a guest does."""
     if not isinstance(held, dict) or "what" not in held:
         raise place.wrong("what", f"it is missing: one of {', '.join(OF_STEP)}")
-    if held["what"] not in OF_STEP:
+    if not isinstance(held["what"], str) or held["what"] not in OF_STEP:
         raise place.wrong("what", f"{held['what']!r} is none of {', '.join(OF_STEP)}")
     must, may = OF_STEP[held["what"]]
     fields = checked(place, held, must | {"what"}, may)
