@@ -1,7 +1,7 @@
 """What shares entitle to (sections 5.1, 5.2): laws about targets, for any number of VMs.
 
-Targets are *fair* if no page could go from one VM to another that would pay
-less for it. Taking pages one by one where the price is highest, or giving
+Targets are *fair* if no page could go from one VM to another that would have a
+lower price with it. Taking pages one by one where the price is highest, or giving
 them one by one where one more is cheapest, keeps targets fair, and those at
 the minimums are. So fair targets exist whenever minimums fit.
 
@@ -26,7 +26,7 @@ from .vocabulary import Life, Off
 
 @view
 def is_fair(s: Machine, vm: VM, other: VM) -> bool:
-    """A VM that could give a page to another, which could take it, does not pay more for it than that one would."""
+    """A VM that could give a page to another, which could take it, has no higher price than that one would have."""
     could = s.target[vm] > s.minimum[vm] and s.target[other] < s.maximum[other]
     return not could or price(s, vm) <= price_of(s, other, s.target[other] + 1)
 
@@ -195,9 +195,9 @@ def who_uses_more_loses_nothing(one: Machine, two: Machine, vm: VM, other: VM) -
 
 @law("ESX-5.1-06", about=PRICES)
 def a_profitable_move_comes_nearer(now: Machine, fair: Machine, donor: VM, other: VM) -> bool:
-    """Who pays most has more than its fair target; or else one page, at equal prices, is all that is to be moved.
+    """Who has the highest price has more than its fair target; or else one page, at equal prices, is all to be moved.
 
-    So moving a page from the VM that pays most to the one that would pay least brings targets nearer to fair ones.
+    So moving a page from the VM with the highest price to where it adds the least brings targets nearer to fair ones.
     """
     same = alike(now, fair, donor) and alike(now, fair, other) and is_fair(fair, donor, other)
     most = now.target[donor] > now.minimum[donor] and price(now, other) <= price(now, donor)
@@ -209,7 +209,7 @@ def a_profitable_move_comes_nearer(now: Machine, fair: Machine, donor: VM, other
 
 @law("ESX-5.1-06", about=PRICES)
 def a_profitable_move_goes_where_it_should(now: Machine, fair: Machine, taker: VM, other: VM) -> bool:
-    """Who would pay least for one more page has fewer than its fair target; or else one, at equal prices, is all."""
+    """Whose price would be lowest with one more page has fewer than is fair; or else one, at equal prices, is all."""
     same = alike(now, fair, taker) and alike(now, fair, other) and is_fair(fair, other, taker)
     more = price_of(now, taker, now.target[taker] + 1)
     least = now.target[taker] < now.maximum[taker] and more <= price_of(now, other, now.target[other] + 1)
@@ -300,7 +300,7 @@ def an_estimate_rises_fast_and_falls_slowly(s: Machine, vm: VM) -> bool:
 
 @false_claim("ESX-5.1-06")
 def a_page_that_was_moved_stays(s: Machine, vm: VM, other: VM) -> bool:
-    """A page that goes to a VM that pays less, by the prices there were before the move, does not go back."""
+    """A page that goes to a VM with a lower price, by the prices there were before the move, does not go back."""
     goes = s.target[vm] > s.minimum[vm] and s.target[other] < s.maximum[other] and price(s, vm) > price(s, other)
     back = price_of(s, other, s.target[other] + 1) > price_of(s, vm, s.target[vm] - 1)
     return not (goes and back)
