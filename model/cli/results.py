@@ -25,7 +25,7 @@ EXPLAINED = 3
 """Failures for which a counterexample is looked for."""
 NAMES_WIDTH = 16
 """Columns for the names of rules, however narrow the terminal."""
-PLAIN_WIDTH = 140
+PLAIN_WIDTH = 160
 """Columns where there is no terminal."""
 
 
