@@ -4,14 +4,19 @@ import inspect
 from fractions import Fraction
 from typing import Any
 
+import attrs
 import pytest
+import z3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pagelaw import spec  # noqa: F401  (fills the register)
 from pagelaw.model.reference.setup import Sizes, machine
+from pagelaw.proofs.by_z3 import Z3, Needs
 from pagelaw.proofs.claims import refute
-from pagelaw.proofs.laws import number_of_machines
+from pagelaw.proofs.laws import law_obligations, number_of_machines
+from pagelaw.proofs.obligations import Theory
+from pagelaw.proofs.solvers import Verdict
 from pagelaw.spec import entitlement
 from pagelaw.spec.language import REGISTER, VM, Entry
 from pagelaw.spec.machine import Machine
@@ -77,3 +82,12 @@ def test_the_facts_about_something_abstract_are_laws() -> None:
     assert all(fact.__name__ in REGISTER["law"] for fact in entitlement.PRICES.facts)
     known = [REGISTER["law"][fact.__name__] for fact in entitlement.PRICES.facts]
     assert all(entry.extra is None for entry in known), "a fact that rests on facts could rest on itself"
+
+
+def test_what_laws_rest_on_does_not_contradict_itself() -> None:
+    """From the invariants of two machines, the facts about prices and the sums nothing false is proved."""
+    theory = Theory()
+    asked = [attrs.evolve(one, goal=z3.BoolVal(False)) for one in law_obligations(theory) if one.kind == "law"]
+    assert len(asked) == len(LAWS)
+    answers = Z3(Needs.of(theory), 2.0, 300_000).prove(asked)
+    assert [one.property for one, told in zip(asked, answers, strict=True) if told.verdict is Verdict.PROVED] == []
