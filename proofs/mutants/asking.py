@@ -9,6 +9,7 @@ obligations only those are asked whose terms the control does not have.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -93,21 +94,24 @@ class Side:
         (answer,) = Z3(self.needs, _SECONDS, work).prove([obligation])
         return answer.verdict is Verdict.PROVED
 
-    def shown(self, obligation: Obligation, instances: Iterable[str] = INSTANCES) -> Counterexample | None:
-        """A small machine on which Python, running the rule, finds the obligation's property false."""
-        for instance in instances:
-            found = self._shown_on(instance, obligation)
+    def shown(self, obligation: Obligation, patient: bool = False) -> Counterexample | None:
+        """A small machine on which Python, running the rule, finds the obligation's property false.
+
+        What z3 finds with little work depends on what it was asked before; with patience it is asked afresh.
+        """
+        for instance in INSTANCES:
+            found = self._shown_on(instance, obligation, patient)
             if found is not None:
                 return found
         return None
 
-    def _shown_on(self, instance: str, obligation: Obligation) -> Counterexample | None:
-        theory = self.small(instance)
+    def _shown_on(self, instance: str, obligation: Obligation, patient: bool) -> Counterexample | None:
+        theory = SmallTheory(self.small(instance).members) if patient else self.small(instance)
         arguments, questions = questions_about(theory, obligation.rule, obligation.property)
         asked = questions.get(obligation.property, [])
         same_path = [one for one in asked if one.path == obligation.path]
         for some in (same_path, asked if len(asked) > len(same_path) else []):
-            found = _model(theory, some, arguments, SMALL[instance]) if some else None
+            found = _model(theory, some, arguments, None if patient else SMALL[instance]) if some else None
             if found is not None:
                 shown = confirm(instance, some[0], *found)
                 if shown.replayed() and (some[0].rule in OF_ALL_STATES or not broken_invariants(found[0])):
@@ -119,9 +123,13 @@ ORDER = ("exhaustive", "effect", "refusal", "invariant", "refinement", "transiti
 """The kinds of obligation in the order in which those that may fail are looked at."""
 
 
-def _model(theory: SmallTheory, asked: Sequence[Obligation], arguments: dict[str, Sym], work: int) -> Any:
+def _model(theory: SmallTheory, asked: Sequence[Obligation], arguments: dict[str, Sym], work: int | None) -> Any:
     if asked[0].rule in OF_ALL_STATES:
         return SmallTheory(theory.members).refute(asked, arguments)
+    if work is None:
+        with suppress(TimeoutError):
+            return theory.refute(asked, arguments)
+        return None
     theory.solver.set("timeout", int(_SECONDS * 1000))
     theory.solver.set("rlimit", work)
     try:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import product
 from time import perf_counter
 
 import attrs
@@ -200,21 +201,22 @@ class Judge:
 
     def _leaf(self, identifier: str, name: str, others: Mapping[str, Judgement]) -> Judgement:
         """Nothing rests on what was left out: does it refuse anything?"""
-        for other in _candidates(name, others)[:MOST_TRIED]:
-            told = self._refuses(identifier, name, other)
+        tried = _candidates(name, others)[:MOST_TRIED]
+        for patient, other in product((False, True), tried):
+            told = self._refuses(identifier, name, other, patient)
             if told is not None:
                 return told
         note = f"nothing rests on what is left out, and no mutant tried is refused by it ({name})"
         return _judgement(identifier, Fate.SURVIVOR, note=note)
 
-    def _refuses(self, identifier: str, name: str, other: str) -> Judgement | None:
+    def _refuses(self, identifier: str, name: str, other: str, patient: bool) -> Judgement | None:
         """Whether the full statement refuses another mutant and the weaker one does not."""
         reach = Reach.of(other)
         if reach.statements:
             return None
         self.control.learn(reach.rules)
         with apply(other):
-            shown = self._shown_by(self.control.side, reach.rules, name)
+            shown = self._shown_by(self.control.side, reach.rules, name, patient)
         if shown is None:
             return None
         with apply(f"{other}+{identifier}"):
@@ -222,19 +224,19 @@ class Judge:
             first: Obligation | None = None
             for obligation in (one for rule in reach.rules for one in side.suspicious(side.obligations(rule))):
                 if obligation.property == name or first is None:
-                    proved = side.proved(obligation, BRIEF * 4)
+                    proved = side.proved(obligation, PATIENT if patient else BRIEF * 4)
                     if obligation.property == name and not proved:
                         return None
                     first = first or (None if proved else obligation)
         note = f"it alone refuses {other}" if first is None else f"it refuses {other}, as does {first.property}"
         return _judgement(identifier, Fate.KILLED, name, shown.rule, ("small",), note)
 
-    def _shown_by(self, side: Side, rules: Iterable[str], name: str) -> Counterexample | None:
+    def _shown_by(self, side: Side, rules: Iterable[str], name: str, patient: bool) -> Counterexample | None:
         for rule in rules:
             asked = [one for one in side.obligations(rule) if one.property == name]
             for obligation in side.suspicious([one for one in asked if not self.control.knows(rule, one)]):
                 if not side.proved(obligation, BRIEF):
-                    shown = side.shown(obligation)
+                    shown = side.shown(obligation, patient)
                     if shown is not None:
                         return shown
         return None
