@@ -43,7 +43,7 @@ class Allocator:
 
     def divide(self) -> None:
         """What is to be taken is taken from who would pay least, what is spare goes to who would pay most."""
-        s, do, vms = self.server.machine, self.server.do, self.vms
+        s, do, vms, price_of = self.server.machine, self.server.do, self.vms, self.server.price_of
         now: dict[VM, Fraction] = {}
         """The price of each VM that may lose a page."""
         more: dict[VM, Fraction] = {}
@@ -54,9 +54,9 @@ class Allocator:
             now.pop(vm, None)
             more.pop(vm, None)
             if loses and pages > s.minimum[vm]:
-                now[vm] = shares.price_of(s, vm, pages)
+                now[vm] = price_of(s, vm, pages)
             if gains and pages < s.maximum[vm]:
-                more[vm] = shares.price_of(s, vm, pages + 1)
+                more[vm] = price_of(s, vm, pages + 1)
 
         def look_at_all(loses: bool, gains: bool) -> None:
             for vm in vms:

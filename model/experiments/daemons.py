@@ -170,6 +170,7 @@ class Sampler:
         self.drawn = self.random.sample(s.each(Page, vm), s.sample_size[vm])
         for page in self.drawn:
             do(sampling.sample, (page,))
+            self.server.noticed.add(page)
 
 
 __all__ = ["BalloonDriver", "Pace", "Sampler", "Scanner", "SwapDaemon"]

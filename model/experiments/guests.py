@@ -13,9 +13,9 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 
 from pagelaw.spec.language import VM
-from pagelaw.spec.vocabulary import Mapped, Page, Untouched
+from pagelaw.spec.vocabulary import Page, Untouched
 
-from .server import NOT_DRAWN, Server, Waits
+from .server import Server, Waits
 
 MEMORY_US = 50
 """To work with a page that is in memory: 80 MB a second."""
@@ -99,12 +99,12 @@ class Guest:
 
     def use_each(self, blocks: Iterator[int], holds: Callable[[int], int], us: int) -> None:
         """Use one block after the other while there is time, each with so much more work on it."""
-        s, held, cost = self.server.machine, self.held, MEMORY_US + us
-        pmap, sampled, newest = s.pmap, s.sampled, held.move_to_end
+        held, noticed, cost = self.held, self.server.noticed, MEMORY_US + us
+        get, newest = held.get, held.move_to_end
         while self.budget > 0:
             block = next(blocks)
-            page = held.get(block)
-            if page is not None and type(pmap[page]) is Mapped and sampled[page] is NOT_DRAWN:
+            page = get(block)
+            if page is not None and page not in noticed:
                 newest(block)  # the same as `use`, where the server sees nothing
                 self.budget -= cost
                 self.used += 1

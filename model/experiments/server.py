@@ -7,12 +7,12 @@ that is not free refuses it.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
-from pagelaw.spec import balloon, reclamation, translation
+from pagelaw.spec import balloon, reclamation, shares, translation
 from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import VM, Value, Word
 from pagelaw.spec.machine import Machine
@@ -40,6 +40,8 @@ from pagelaw.spec.vocabulary import (
 
 from ..reference import operations
 from ..reference.choosing import Proposal, Rule
+from ..reference.plainly import Plainly
+from .prices import Prices
 
 WORD = Word(0)
 """Pages of an experiment have one word, whose value says what is in them."""
@@ -53,16 +55,36 @@ class Waits(Exception):
     """A guest needs a frame, and there is none, or its VM is blocked: it goes on when it gets one."""
 
 
-class Server:
-    """A machine and what it takes to run it fast. `do` does one step: by default plainly, or checked."""
+class Ways(dict[Rule, Callable[..., Any]]):
+    """How the step of a rule is done, given the machine and the rule's arguments: by its text, or checked."""
 
-    def __init__(self, machine: Machine, do: Do | None = None) -> None:
+    def __init__(self, checked: Do | None, plainly: Plainly) -> None:
+        super().__init__()
+        self._checked, self._plainly = checked, plainly
+
+    def __missing__(self, rule: Rule) -> Callable[..., Any]:
+        checked = self._checked
+        way = self[rule] = self._plainly(rule) if checked is None else lambda s, *given: checked(rule, given)
+        return way
+
+
+class Server:
+    """A machine and what it takes to run it fast. Steps are done plainly, or by `checked` if that is given."""
+
+    def __init__(self, machine: Machine, checked: Do | None = None) -> None:
         self.machine = machine
-        self.do: Do = do or self._plainly
-        self.done: Counter[str] = Counter()
-        """How often each rule was done."""
+        plainly = Plainly()
+        self.price_of = plainly.let(shares.price_of, Prices)
+        """As `shares.price_of`, and fast."""
+        self._ways = Ways(checked, plainly)
+        self._times: defaultdict[Rule, int] = defaultdict(int)
         self.paged_in: Counter[VM] = Counter()
         self.paged_out: Counter[VM] = Counter()
+        self.noticed: set[Page] = set()
+        """Pages whose next use the server may notice: paged out, or drawn for a sample, since it last noticed one.
+
+        All others that a guest keeps something in have a frame and are not in the sample.
+        """
         self.state_changed = False
         """Whether the reclamation state changed since somebody looked."""
         self._stands: Reclamation | None = None
@@ -71,20 +93,27 @@ class Server:
         self._free: list[MPN] = list(reversed(machine.ids[MPN]))
         self._slots: list[Slot] = list(reversed(machine.ids[Slot]))
 
-    def _plainly(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
-        self.done[rule.__name__] += 1
-        return rule(self.machine, *arguments)
+    def do(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
+        """Do one step."""
+        self._times[rule] += 1
+        return self._ways[rule](self.machine, *arguments)
 
     def run(self, steps: Iterable[Proposal]) -> None:
         """Do the steps of an operation, one after the other, each worked out when the one before it is done."""
-        do = self.do
+        s, ways, times = self.machine, self._ways, self._times
         for rule, arguments in steps:
-            do(rule, arguments)
+            times[rule] += 1
+            ways[rule](s, *arguments)
+
+    @property
+    def done(self) -> Counter[str]:
+        """How often each rule was done."""
+        return Counter({rule.__name__: times for rule, times in self._times.items()})
 
     @property
     def steps(self) -> int:
         """Steps done so far."""
-        return self.done.total()
+        return sum(self._times.values())
 
     # Frames and slots.
 
@@ -168,6 +197,7 @@ class Server:
         """A guest reads a page. Where it has a translation already the server sees nothing, and no step is done."""
         s = self.machine
         if type(s.pmap[page]) is Mapped and s.sampled[page] is NOT_DRAWN:
+            self.noticed.discard(page)
             return
         self.bring_in(page)
         if s.sampled[page] == Drawn(False):
@@ -231,6 +261,7 @@ class Server:
             return False
         self.run(operations.page_out(s, page, slot))
         self.paged_out[page.vm] += 1
+        self.noticed.add(page)
         self.freed(backing.mpn)
         return True
 

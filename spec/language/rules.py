@@ -54,7 +54,7 @@ def ratio(above: Fraction | int, below: Fraction | int) -> Fraction:
     engine = getattr(below, "engine", None) or getattr(above, "engine", None)
     if engine is not None:
         return cast(Fraction, engine.ratio(above, below))
-    return Fraction(above) / Fraction(below)
+    return Fraction(above, below)
 
 
 def visible(s: State, step: Callable[P, R], *arguments: Any) -> None:

@@ -50,13 +50,13 @@ class Map(dict[K, V], Generic[K, V]):
         ids: Ids[I],
         key: Callable[[I], K],
         value: V,
-        where: Callable[[I], bool] = lambda one: True,
+        where: Callable[[I], bool] | None = None,
     ) -> None:
-        """Write `value` at `key(one)` for every `one` of `ids` for which `where` holds.
+        """Write `value` at `key(one)` for every `one` of `ids` for which `where` holds; for all if there is none.
 
         `where` sees the state before any of these writes.
         """
-        for chosen in [one for one in ids if where(one)]:
+        for chosen in ids if where is None else [one for one in ids if where(one)]:
             self[key(chosen)] = value
 
     def copy(self) -> Map[K, V]:
@@ -220,10 +220,10 @@ class State:
         """All identifiers of a sort; with `vm`, those that belong to it."""
         if vm is None:
             return self.ids[sort]
-        if not issubclass(sort, Owned):
-            raise TypeError(f"a {sort.__name__} belongs to no VM")
         found = self._per_vm.get((sort, vm))
         if found is None:
+            if not issubclass(sort, Owned):
+                raise TypeError(f"a {sort.__name__} belongs to no VM")
             members = (one for one in self.ids[sort] if one.vm is vm)
             found = self._per_vm[sort, vm] = Ids(members)
         return found

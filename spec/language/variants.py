@@ -17,30 +17,36 @@ the method `is_variant` of a value are the two places where a prover steps in.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 import attrs
 
 
 class SumMeta(type):
-    """Lets a value answer `isinstance` itself, and makes field-less variants single objects."""
+    """Lets a value answer `isinstance` itself, and builds variants fast."""
 
     lift: ClassVar[Callable[[Any, tuple[Any, ...]], Any] | None] = None
     _single: Any
+    _build: Callable[..., Any] | None
 
     def __call__(cls, *fields: Any, **named: Any) -> Any:
-        if cls._single is not None:
-            return cls._single
-        lift = SumMeta.lift
+        lift, build = SumMeta.lift, cls._build
         if lift is not None and not named:
             lifted = lift(cls, fields)
             if lifted is not None:
                 return lifted
-        return super().__call__(*fields, **named)
+        return super().__call__(*fields, **named) if named or build is None else build(*fields)
 
     def __instancecheck__(cls, value: Any) -> bool:
         ask = getattr(value, "is_variant", None)
         return type.__instancecheck__(cls, value) if ask is None else bool(ask(cls))
+
+
+class SingleMeta(SumMeta):
+    """The same for a variant without fields: it is a single object."""
+
+    def __call__(cls) -> Any:
+        return cls._single
 
 
 class Sum(metaclass=SumMeta):
@@ -48,6 +54,7 @@ class Sum(metaclass=SumMeta):
 
     __slots__ = ()
     _single: ClassVar[Any] = None
+    _build: ClassVar[Callable[..., Any] | None] = None
 
     def __init__(self, *fields: object) -> None:
         raise TypeError(f"{type(self).__name__} stands for several variants; build one of them")
@@ -67,13 +74,27 @@ def variant(cls: _Class) -> _Class:
     made: Any = attrs.frozen(cls)
     for parent in made.__mro__[1:]:  # a variant with variants below it is never built
         if isinstance(parent, SumMeta):
-            parent._single = None
+            parent.__class__ = SumMeta
+            parent._single = parent._build = None
             parent.__init__ = Sum.__init__  # type: ignore[misc]  # all instances are of the lowest variants
+    made.__ne__ = object.__ne__  # it asks `==`, as the one made by attrs does, and is faster
     made._single = None
-    if not attrs.fields(made):
-        made._single = made()
+    if attrs.fields(made):
+        made._build = builder(made)
+    else:
+        made.__class__ = SumMeta  # it may come after a parent that was a single object
+        made._single, made.__class__ = made(), SingleMeta
     _made.append(made)
     return made  # type: ignore[no-any-return]
+
+
+def builder(cls: type) -> Callable[..., Any]:
+    """A function that makes a variant of its fields' values, as its `__init__` does: that one, frozen, is slow."""
+    names = [field.name for field in attrs.fields(cls)]
+    space = {"_cls": cls, "_new": object.__new__} | {f"_put_{name}": getattr(cls, name).__set__ for name in names}
+    puts = "".join(f"    _put_{name}(_one, {name})\n" for name in names)
+    exec(f"def build({', '.join(names)}):\n    _one = _new(_cls)\n{puts}    return _one\n", space)
+    return cast(Callable[..., Any], space["build"])
 
 
 def sum_of(cls: type) -> type:

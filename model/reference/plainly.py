@@ -1,0 +1,66 @@
+"""The specification's functions as they are run on plain maps: nothing between them that only a prover needs.
+
+A question of the specification (`view`, `invariant`) is called through a wrapper that asks the state for an engine
+first, and a choice (`pick`) or a quotient asks what it is of for one. On plain maps there is none. `Plainly` gives of
+a function the same compiled text, with namespaces in which those names mean the text behind the wrapper. So it is the
+one text of the rule that is run, and what it calls is the one text of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, TypeVar
+
+from pagelaw import spec
+from pagelaw.spec.language import Fraction, pick, ratio
+
+from .beside import asked
+
+R = TypeVar("R")
+Function = Callable[..., Any]
+
+
+def either(holds: bool, yes: R, no: R) -> R:
+    """What `pick` gives where the condition is true or false."""
+    return yes if holds else no
+
+
+class Plainly:
+    """Functions of the specification, each as it is when it is first asked for; what it calls is taken with it."""
+
+    def __init__(self) -> None:
+        self._made: dict[Function, Function] = {pick: either, ratio: Fraction}
+        self._namespaces: dict[int, dict[str, Any]] = {}
+
+    def let(self, function: Function, stand: Callable[[Function], Function]) -> Function:
+        """Before anything is asked for: something made of a function's text stands for it wherever it is called."""
+        assert not self._namespaces
+        made = self._made[asked(function)] = stand(Plainly()(function))
+        return made
+
+    def __call__(self, function: Function) -> Function:
+        """The same text, to be run on plain maps."""
+        text = asked(function)
+        if text not in self._made:
+            assert isinstance(text, FunctionType)
+            code, names = text.__code__.replace(), self._namespace(text.__globals__)  # code remembers what it looked up
+            self._made[text] = FunctionType(code, names, text.__name__, text.__defaults__, text.__closure__)
+        return self._made[text]
+
+    def _namespace(self, names: dict[str, Any]) -> dict[str, Any]:
+        """The names of a chapter, those of functions of the specification for the text alone."""
+        plain = self._namespaces.get(id(names))
+        if plain is None:
+            plain = self._namespaces[id(names)] = {}
+            for name, value in list(names.items()):
+                plain[name] = self(value) if isinstance(value, FunctionType) and is_of_spec(value) else value
+        return plain
+
+
+def is_of_spec(function: Function) -> bool:
+    """Whether a function is one of the specification or of its language."""
+    return function.__module__.startswith(f"{spec.__name__}.")
+
+
+__all__ = ["Plainly"]
