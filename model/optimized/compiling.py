@@ -1,0 +1,34 @@
+"""The inner functions are compiled if numba is there (`pagelaw[compiled]`); else they run as they are written.
+
+With PAGELAW_PLAIN set in the environment they run as they are written in any case: for those who look for a fault
+in them, or put one in. The results are the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+PLAIN = "PAGELAW_PLAIN"
+
+try:
+    if os.environ.get(PLAIN):
+        raise ImportError
+    from numba import njit
+except ImportError:
+    njit = None
+
+IS_COMPILED = njit is not None
+
+
+def compiled(function: Function, keep: bool = True) -> Function:
+    """A function of numbers and arrays, compiled when it is first called, and kept beside its file for next time.
+
+    What is compiled makes no arrays, so those that it is given need not be counted (`_nrt`): that is twice as fast.
+    """
+    if njit is None:
+        return function
+    return njit(cache=keep, _nrt=False)(function)  # type: ignore[no-any-return]

@@ -1,0 +1,301 @@
+"""What guests and their devices do: pages are touched, read, written; copy-on-write; the balloon; power."""
+
+from __future__ import annotations
+
+from operator import index
+
+import attrs
+import numpy as np
+
+from .memory import BALLOONED, PRIVATE, SHARED, SWAPPED, UNTOUCHED, Core
+from .refusing import BadInput, Refusal
+from .scanning import is_held, is_private
+from .state import number_of, set_entry, set_tried
+from .table import count_of, frame_of_shared, set_count
+
+OUT_OF_REACH = ("unmapping", "unmapped", "slot held", "written")
+"""Stages in which nobody can read the page."""
+
+
+@attrs.frozen
+class Transfer:
+    """A transfer by a device: the page, the frame that it pins, and the record if that is shared."""
+
+    page: int
+    frame: int
+    record: int | None
+    writes: bool
+
+
+class Guests(Core):
+    """The part of the manager that guests cause."""
+
+    # Touching.
+
+    def read(self, vm: int, ppn: int, offset: int = 0, length: int | None = None) -> bytes:
+        """A guest reads so many bytes of a page, to its end if nothing is said."""
+        page = self.place(vm, ppn)
+        length = self.page_bytes - index(offset) if length is None else length
+        self.within(offset, length)
+        self.bring_in(vm, page)
+        return self.data(self.frame(page))[offset : offset + length].tobytes()
+
+    def write(self, vm: int, ppn: int, offset: int, data: bytes) -> None:
+        """A guest writes these bytes at a place in a page."""
+        page = self.place(vm, ppn)
+        self.within(offset, len(data))
+        self.make_writable(vm, page)
+        self.data(self.frame(page))[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+
+    @property
+    def page_bytes(self) -> int:
+        """Bytes of a page: 4,096, or 8 if pages are known by a number."""
+        return int(self.state.words.shape[1]) * 8
+
+    def within(self, offset: int, length: int) -> None:
+        """Refuse what is not inside a page."""
+        size = self.page_bytes
+        if not 0 <= index(offset) <= size or not 0 <= index(length) <= size - offset:
+            raise BadInput("bytes of a page", f"{offset} to {offset + length}", f"within 0 to {size}")
+
+    def data(self, frame: int) -> np.ndarray:  # type: ignore[type-arg]
+        """What is in a frame, as bytes."""
+        return self.state.words[frame].view(np.uint8)  # type: ignore[no-any-return]
+
+    def bring_in(self, vm: int, page: int) -> None:
+        """A page without a frame gets one."""
+        self.running(vm)
+        if self.stages.get(page, ("none",))[0] in OUT_OF_REACH:
+            raise Refusal("NOT_READABLE")
+        kind = self.kind(page)
+        if kind == BALLOONED:
+            self.idle(page)
+            if self.free_frames == 0:
+                raise Refusal("NO_FREE_FRAME")
+            self.pop(vm, page)
+            kind = UNTOUCHED
+        if kind == UNTOUCHED:
+            self.first_touch(vm, page)
+        elif kind == SWAPPED:
+            self.start_page_in(vm, page)
+            self.finish_page_in(vm, page)
+
+    def first_touch(self, vm: int, page: int) -> None:
+        """An untouched page gets a cleared frame."""
+        self.running(vm)
+        self.idle(page)
+        frame = self.new_frame()
+        self.state.words[frame] = 0
+        set_entry(self.state, page, PRIVATE, frame)
+        set_tried(self.state, page, False)
+        self.vms[vm].resident += 1
+
+    def make_writable(self, vm: int, page: int) -> None:
+        """A page gets a frame of its own, if it has none: copy-on-write."""
+        self.bring_in(vm, page)
+        if self.kind(page) == SHARED:
+            self.idle(page)
+            self.break_sharing(page)
+        elif self.stages.get(page, ("found",))[0] != "found":
+            raise Refusal("OPERATION_IN_PROGRESS")
+
+    def break_sharing(self, page: int) -> None:
+        """A page in a shared frame gets a copy."""
+        new = self.new_frame()
+        self.state.words[new] = self.state.words[self.frame(page)]
+        record = number_of(self.state.pmap[page])
+        set_entry(self.state, page, PRIVATE, new)
+        set_tried(self.state, page, False)
+        self.drop_reference(record)
+
+    # The swap area, inwards.
+
+    def start_page_in(self, vm: int, page: int) -> None:
+        """A guest touches a page that is in the swap area: a frame is taken for it."""
+        self.running(vm)
+        self.idle(page)
+        if self.kind(page) != SWAPPED:
+            raise Refusal("NOT_SWAPPED")
+        self.begin(page, "coming in", self.new_frame())
+
+    def finish_page_in(self, vm: int, page: int) -> None:
+        """What was in the slot is in the frame; the page has it, and the slot is free."""
+        _, frame = self.at(page, "coming in")
+        slot = number_of(self.state.pmap[page])
+        self.state.words[frame] = self.slots.words[slot]
+        self.slots.free.append(slot)
+        set_entry(self.state, page, PRIVATE, frame)
+        set_tried(self.state, page, False)
+        self.vms[vm].resident += 1
+        self.vms[vm].swapped -= 1
+        self.end(page)
+
+    # Devices.
+
+    def start_transfer(self, vm: int, ppn: int, writes: bool) -> Transfer:
+        """A device is told to read or write a page, whose frame is pinned until the transfer ends."""
+        page = self.place(vm, ppn)
+        (self.make_writable if writes else self.bring_in)(vm, page)
+        self.idle(page)
+        frame, record = self.frame(page), None
+        if self.kind(page) == SHARED:
+            record = number_of(self.state.pmap[page])
+            set_count(self.state, record, count_of(self.state, record) + 1)
+        self.pins[frame] += 1
+        self.mark_held(page)
+        return Transfer(page, frame, record, writes)
+
+    def device_write(self, transfer: Transfer, offset: int, data: bytes) -> None:
+        """The device writes these bytes."""
+        if not transfer.writes:
+            raise Refusal("NO_TRANSFER")
+        self.within(offset, len(data))
+        self.data(transfer.frame)[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+
+    def end_transfer(self, transfer: Transfer) -> None:
+        """The transfer is over."""
+        self.pins[transfer.frame] -= 1
+        if not self.pins[transfer.frame]:
+            del self.pins[transfer.frame]
+        if transfer.record is not None:
+            self.drop_reference(transfer.record)
+        elif is_held(self.state, transfer.page):
+            self.mark_held(transfer.page)
+
+    # The balloon.
+
+    def start_driver(self, vm: int) -> None:
+        """A balloon driver starts; its state is reset first."""
+        if self.running(vm).driver != "none":
+            raise Refusal("DRIVER_PRESENT")
+        self.vms[vm].driver = "reset"
+
+    def set_balloon_target(self, vm: int, pages: int) -> None:
+        """The size of the balloon that is asked for."""
+        if not 0 <= index(pages) <= self.running(vm).maximum:
+            raise Refusal("NOT_A_LEVEL")
+        self.vms[vm].balloon_target = pages
+
+    def reset_driver(self, vm: int) -> None:
+        """Driver and server agree again: every annotation is cleared."""
+        if self.running(vm).driver != "reset":
+            raise Refusal("NO_RESET_PENDING")
+        s, first = self.state, int(self.state.first_page[vm])
+        kinds = s.pmap[first : first + self.vms[vm].maximum] >> 28 & 7
+        for at in np.flatnonzero(kinds == BALLOONED).tolist():
+            set_entry(s, first + at, UNTOUCHED, 0)
+        self.vms[vm].balloon_size = 0
+        self.vms[vm].driver = "ready"
+
+    def inflate(self, vm: int, ppn: int) -> None:
+        """The driver tells a page that it has allocated: it is annotated, and what it had is free."""
+        page, of = self.place(vm, ppn), self.running(vm)
+        if of.driver != "ready":
+            raise Refusal("NO_DRIVER")
+        self.idle(page)
+        if of.balloon_size >= of.balloon_target:
+            raise Refusal("TARGET_REACHED")
+        kind = self.kind(page)
+        if kind == BALLOONED:
+            raise Refusal("ALREADY_BALLOONED")
+        if kind == SWAPPED:
+            self.slots.free.append(number_of(self.state.pmap[page]))
+            of.swapped -= 1
+        elif kind != UNTOUCHED:
+            if of.resident <= of.minimum:
+                raise Refusal("AT_MINIMUM")
+            self.not_pinned(page)
+            self.let_go(page)
+            of.resident -= 1
+        set_entry(self.state, page, BALLOONED, 0)
+        of.balloon_size += 1
+
+    def deflate(self, vm: int, ppn: int) -> None:
+        """The driver takes a page out of the balloon."""
+        page, of = self.place(vm, ppn), self.running(vm)
+        if of.driver != "ready":
+            raise Refusal("NO_DRIVER")
+        if self.kind(page) != BALLOONED:
+            raise Refusal("NOT_BALLOONED")
+        set_entry(self.state, page, UNTOUCHED, 0)
+        of.balloon_size -= 1
+
+    def pop(self, vm: int, page: int) -> None:
+        """The guest touched a page in the balloon: it is an untouched one, and the driver must be reset."""
+        set_entry(self.state, page, UNTOUCHED, 0)
+        self.vms[vm].balloon_size -= 1
+        if self.vms[vm].driver != "none":
+            self.vms[vm].driver = "reset"
+
+    # Power.
+
+    def power_on(self, vm: int) -> None:
+        """A VM starts if what it reserves is unreserved, and gets its overhead frames."""
+        of = self.vm(vm)
+        if of.runs:
+            raise Refusal("VM_NOT_OFF")
+        memory = self.reserved_memory + of.minimum + of.overhead
+        swap = self.reserved_swap + of.maximum - of.minimum
+        if memory > self.machine.frames:
+            raise Refusal("NO_MEMORY_TO_RESERVE")
+        if swap > self.machine.slots:
+            raise Refusal("NO_SWAP_TO_RESERVE")
+        if self.free_frames < of.overhead:
+            raise Refusal("NO_FREE_FRAME")
+        self.reserved_memory, self.reserved_swap = memory, swap
+        of.runs, of.target = True, of.minimum
+        of.held = [self.new_frame() for _ in range(of.overhead)]
+
+    def power_off(self, vm: int) -> None:
+        """A VM is off, and has nothing any more; its transfers have to be over."""
+        of, first = self.running(vm), int(self.state.first_page[vm])
+        pages = range(first, first + of.maximum)
+        if any(is_private(self.state, page) and self.pins[self.frame(page)] for page in self.held_pages(pages)):
+            raise Refusal("PINNED")
+        for page in [page for page in self.stages if page in pages]:
+            self.abandon_page(page)
+        for page in pages:
+            self.forget_page(page)
+        for frame in of.held:
+            self.give_back(frame)
+        self.reserved_memory -= of.minimum + of.overhead
+        self.reserved_swap -= of.maximum - of.minimum
+        self.vms[vm] = attrs.evolve(
+            of, runs=False, driver="none", target=0, balloon_size=0, swapped=0, resident=0, held=[]
+        )
+
+    def held_pages(self, pages: range) -> list[int]:
+        """Which of these pages an operation or a transfer has."""
+        return [page for page in pages if is_held(self.state, page)]
+
+    def forget_page(self, page: int) -> None:
+        """A page is an untouched one again, whatever it was."""
+        kind = self.kind(page)
+        if kind == SWAPPED:
+            self.slots.free.append(number_of(self.state.pmap[page]))
+        elif kind not in (UNTOUCHED, BALLOONED):
+            self.let_go(page)
+        set_entry(self.state, page, UNTOUCHED, 0)
+
+    def give_back(self, frame: int) -> None:
+        """An overhead frame is free."""
+        from .state import free_frame
+
+        free_frame(self.state, frame)
+
+    def abandon_page(self, page: int) -> None:
+        """An operation gives up, from any stage before its effect."""
+        stage = self.stages.get(page, ("none",))
+        match stage:
+            case ("coming in", frame):
+                self.give_back(frame)
+            case ("found" | "quiet" | "alone" | "same", record):
+                self.drop_reference(record)
+            case ("slot held" | "written", slot):
+                self.slots.free.append(slot)
+            case ("none",):
+                raise Refusal("WRONG_STAGE")
+        self.end(page)
+
+
+__all__ = ["Guests", "Transfer", "frame_of_shared"]

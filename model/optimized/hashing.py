@@ -1,0 +1,89 @@
+"""The hash of a page's contents: 64 bits, the key of the sharing table (R-14: any function will do).
+
+Of real bytes it is XXH3. Contents that are known by a 64-bit number are mixed so that different numbers have
+different hashes. A hash of one's own can be given, a weak one for instance, to see what collisions do.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from .compiling import IS_COMPILED, compiled
+from .state import Array
+
+Hash = Callable[[bytes], int]
+"""Of what a page holds, as bytes."""
+
+_ODD_ONE, _ODD_OTHER = np.uint64(0x9E6C63D0876A9A35), np.uint64(0xC2B2AE3D27D4EB4F)
+_SHIFT_ONE, _SHIFT_OTHER = np.uint64(32), np.uint64(29)
+
+
+def mixed(numbers: Array) -> Array:
+    """For each number a hash: a permutation of the 64-bit numbers, made of steps that can be undone."""
+    hashes = numbers ^ (numbers >> _SHIFT_ONE)
+    with np.errstate(over="ignore"):
+        hashes = hashes * _ODD_ONE
+        hashes = hashes ^ (hashes >> _SHIFT_OTHER)
+        hashes = hashes * _ODD_OTHER
+    return hashes ^ (hashes >> _SHIFT_ONE)
+
+
+def xxh3_of_frames() -> Callable[[int, Array, int, Array], None] | None:
+    """A compiled loop around the library's own function, which saves what a call from Python costs; or nothing."""
+    if not IS_COMPILED:
+        return None
+    try:
+        function = ctypes.CDLL(xxhash._xxhash.__file__).XXH3_64bits
+    except (AttributeError, OSError):
+        return None
+    function.restype, function.argtypes = ctypes.c_uint64, [ctypes.c_size_t, ctypes.c_size_t]
+
+    def loop(base: int, frames: Array, size: int, hashes: Array) -> None:
+        for at in range(len(frames)):
+            hashes[at] = function(base + frames[at] * size, size)
+
+    return compiled(loop, keep=False)
+
+
+class Hashing:
+    """Hashes what is in frames."""
+
+    FEW = 64
+    """So few are hashed one by one."""
+
+    def __init__(self, words: Array, given: Hash | None = None) -> None:
+        self._words = words
+        self._size = words.shape[1] * 8
+        self._by_number = given is None and self._size == 8
+        self._given = given
+        self._bytes: Any = memoryview(words.reshape(-1)).cast("B")
+        self._loop: Any = None
+
+    def of(self, frame: int) -> int:
+        """The hash of what is in one frame."""
+        if self._by_number:
+            return int(mixed(self._words[frame, :1])[0])
+        held = self._bytes[int(frame) * self._size : (int(frame) + 1) * self._size]
+        return xxhash.xxh3_64_intdigest(held) if self._given is None else self._given(bytes(held))
+
+    def of_all(self, frames: Array) -> Array:
+        """The hashes of what is in these frames: uint64."""
+        if self._by_number:
+            return mixed(self._words[frames, 0])
+        if self._given is None and len(frames) > self.FEW:
+            self._loop = self._loop or xxh3_of_frames() or self._one_by_one
+            order = np.argsort(frames)  # memory is read several times as fast from one end to the other
+            hashes = np.zeros(len(frames), np.uint64)
+            self._loop(self._words.ctypes.data, frames[order], self._size, hashes)
+            in_order = np.zeros(len(frames), np.uint64)
+            in_order[order] = hashes
+            return in_order
+        return np.array([self.of(frame) for frame in frames.tolist()], dtype=np.uint64)
+
+    def _one_by_one(self, _base: int, frames: Array, _size: int, hashes: Array) -> None:
+        hashes[:] = [self.of(frame) for frame in frames.tolist()]

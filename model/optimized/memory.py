@@ -1,0 +1,323 @@
+"""A memory manager with the paper's data structures, on real page contents: what it keeps, guests, frames, power.
+
+    memory = Memory(Machine(pages=(1024, 1024), frames=1024, slots=1024, minimum=(256, 256)))
+    memory.power_on(0)
+    memory.write(0, 17, 100, b"hello")
+    memory.scan(0, 17)
+
+VMs and their pages are named by numbers from 0. Every refusal has a name and leaves everything as it was. There are
+no translations beside the pmap: whoever reads or writes a page is told its frame then and there, so an operation
+that takes a page out of reach has done so at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from operator import index
+from typing import Any
+
+import attrs
+import numpy as np
+
+from .hashing import Hash, Hashing
+from .refusing import BadInput, Refusal
+from .scanning import drop_hint, has_hint, is_private, own_frame
+from .state import (
+    BALLOONED,
+    FREE_FRAME,
+    FREE_FRAMES,
+    FREE_RECORD,
+    HINTED,
+    HINTED_HELD,
+    IN_OPERATION,
+    NOTHING,
+    PRIVATE,
+    PRIVATE_HELD,
+    RECORDS,
+    SHARED,
+    SWAPPED,
+    UNTOUCHED,
+    State,
+    free_frame,
+    kind_of,
+    number_of,
+    set_entry,
+    set_tried,
+    take_frame,
+)
+from .table import count_of, frame_of_shared, leave_shared, set_count
+
+MOST_OPERATIONS = 1024
+"""Operations that may be under way at a time."""
+LARGEST = 1 << 28
+"""Pages, frames and slots are named by 28 bits."""
+PAGE = 4096
+"""Bytes of a page."""
+
+
+@attrs.frozen(kw_only=True)
+class Machine:
+    """How large a machine is. Sizes are in pages, one for each VM."""
+
+    pages: tuple[int, ...]
+    """The configured size of each VM."""
+    minimum: tuple[int, ...]
+    """What each is guaranteed."""
+    overhead: tuple[int, ...] = ()
+    """Frames that each needs beside its pages; none if nothing is said."""
+    frames: int
+    slots: int
+    records: int | None = None
+    """Records of the sharing table; one for each frame if nothing is said."""
+    buckets: int | None = None
+    """Chains of the sharing table, a power of two; one for four records if nothing is said."""
+    width: int | None = None
+    """Bits of a number in a record, 24 to 28; as few as do if nothing is said."""
+    count_top: int = 65_535
+    """The greatest number in a count field."""
+    by_number: bool = False
+    """Whether a page is known by a number of 64 bits, in place of 4,096 bytes."""
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        vms = len(self.pages)
+        bounds = [("VMs", vms, 1, 1 << 16), ("frames", self.frames, 1, LARGEST), ("slots", self.slots, 0, LARGEST)]
+        bounds += [("pages of a VM", size, 1, LARGEST) for size in self.pages]
+        bounds += [("pages in all", sum(self.pages), 1, LARGEST), ("count_top", self.count_top, 2, 65_535)]
+        bounds += [("width", self.width, 24, 28)] if self.width is not None else []
+        bounds += [("records", self.records, 0, LARGEST - 1)] if self.records is not None else []
+        bounds += [("buckets", self.buckets, 1, 1 << 24)] if self.buckets is not None else []
+        for name, value, least, most in bounds:
+            if index(value) < least or value > most:
+                raise BadInput(name, value, f"{least:,} to {most:,}")
+        for name, each in (("minimum", self.minimum), ("overhead", self.overhead or (0,) * vms)):
+            if len(each) != vms:
+                raise BadInput(name, each, f"a number for each of {vms} VMs")
+        for size, least in zip(self.pages, self.minimum, strict=True):
+            if not 0 <= least <= size:
+                raise BadInput("minimum", least, f"0 to the size of its VM, {size:,}")
+        if self.buckets is not None and self.buckets & (self.buckets - 1):
+            raise BadInput("buckets", self.buckets, "a power of two")
+        if self.width is not None and max(self.frames, *self.pages) > 1 << self.width:
+            raise BadInput("width", self.width, "enough for the number of every frame and page")
+
+
+def bits_for(machine: Machine) -> int:
+    """Bits for the number of every frame, page and record."""
+    return machine.width or max(24, (max(machine.frames, *machine.pages) - 1).bit_length())
+
+
+def new_state(machine: Machine) -> State:
+    """Everything free, nothing touched."""
+    width = bits_for(machine)
+    end = (1 << width) - 1
+    records = min(machine.frames, end) if machine.records is None else machine.records
+    fewest = 0 if width == 24 else 8  # the upper bits that a shared frame's record leaves out
+    bits = max(fewest, (machine.buckets or max(1, records // 4)).bit_length() - 1)
+    pages = sum(machine.pages)
+    try:
+        state = State(
+            pmap=np.zeros(pages, np.uint32),
+            words=np.zeros((machine.frames, 1 if machine.by_number else PAGE // 8), np.uint64),
+            records=np.zeros((records, 2), np.uint64),
+            shared_heads=np.full(1 << bits, end, np.uint32),
+            hint_heads=np.full(1 << bits, end, np.uint32),
+            overflow_records=np.zeros((pages + MOST_OPERATIONS) // machine.count_top + 1, np.int64),
+            overflow_counts=np.zeros((pages + MOST_OPERATIONS) // machine.count_top + 1, np.int64),
+            operated=np.zeros(MOST_OPERATIONS, np.int64),
+            numbers=np.zeros(6, np.int64),
+            first_page=np.concatenate([[0], np.cumsum(machine.pages)]).astype(np.int64),
+            width=np.uint64(width),
+            bucket_bits=np.uint64(bits),
+            count_top=np.int64(machine.count_top),
+        )
+    except (MemoryError, ValueError):
+        raise BadInput("frames", machine.frames, "what fits into the memory of this computer") from None
+    chain(state.words[:, 0], NOTHING)
+    chain(state.records[:, 1], end)
+    state.numbers[FREE_FRAMES] = machine.frames
+    state.numbers[FREE_RECORD] = 0 if records else end
+    return state
+
+
+def chain(links: Any, end: int) -> None:
+    """Each names the next one, the last the end."""
+    links[:] = np.arange(1, len(links) + 1, dtype=np.uint64)
+    links[-1:] = end
+
+
+class Store:
+    """The swap area: what is in its slots, and which are free."""
+
+    def __init__(self, slots: int, words: int) -> None:
+        self.words = np.zeros((slots, words), np.uint64)
+        self.free = list(range(slots - 1, -1, -1))
+
+
+@attrs.define
+class VM:
+    """What is kept for a VM."""
+
+    minimum: int
+    maximum: int
+    overhead: int
+    runs: bool = False
+    driver: str = "none"
+    """Its balloon driver: none, ready, or reset if it must be reset."""
+    target: int = 0
+    """Pages that policy wants it to have; its minimum when it starts."""
+    balloon_target: int = 0
+    balloon_size: int = 0
+    swap_target: int = 0
+    swapped: int = 0
+    resident: int = 0
+    held: list[int] = attrs.Factory(list)
+    """Its overhead frames."""
+
+
+class Core:
+    """What all operations need: pages found by name, frames taken and given back."""
+
+    def __init__(self, machine: Machine, hashed: Hash | None = None) -> None:
+        self.machine = machine
+        self.state = new_state(machine)
+        self.slots = Store(machine.slots, self.state.words.shape[1])
+        self.hashing = Hashing(self.state.words, hashed)
+        overhead = machine.overhead or (0,) * len(machine.pages)
+        self.vms = [VM(*sizes) for sizes in zip(machine.minimum, machine.pages, overhead, strict=True)]
+        self.reserved_memory = self.reserved_swap = 0
+        self.stages: dict[int, tuple[Any, ...]] = {}
+        """Operations under way: by page, the stage, and what it holds."""
+        self.pins: Counter[int] = Counter()
+        """Transfers on each frame."""
+
+    # Names, and what they stand for.
+
+    def vm(self, vm: int) -> VM:
+        """A VM by its number."""
+        if not 0 <= index(vm) < len(self.vms):
+            raise BadInput("VM", vm, f"0 to {len(self.vms) - 1}")
+        return self.vms[vm]
+
+    def place(self, vm: int, ppn: int) -> int:
+        """The place of a page in the pmap."""
+        size = self.vm(vm).maximum
+        if not 0 <= index(ppn) < size:
+            raise BadInput("page", ppn, f"0 to {size - 1}")
+        return int(self.state.first_page[vm]) + int(ppn)
+
+    def running(self, vm: int) -> VM:
+        """A VM that runs."""
+        found = self.vm(vm)
+        if not found.runs:
+            raise Refusal("VM_NOT_RUNNING")
+        return found
+
+    def kind(self, page: int) -> int:
+        """Where a page's contents are."""
+        return kind_of(self.state.pmap[page])
+
+    def frame(self, page: int) -> int:
+        """The frame of a page that has one."""
+        if self.kind(page) == SHARED:
+            return frame_of_shared(self.state, number_of(self.state.pmap[page]))
+        return int(own_frame(self.state, page))
+
+    # Frames and slots.
+
+    def new_frame(self) -> int:
+        """A frame that was free; nobody has cleared it yet."""
+        frame = int(take_frame(self.state))
+        if frame == NOTHING:
+            raise Refusal("NO_FREE_FRAME")
+        return frame
+
+    def let_go(self, page: int) -> None:
+        """A page no longer uses its frame: one of its own is free again, a shared one has one user less."""
+        if self.kind(page) == SHARED:
+            self.drop_reference(number_of(self.state.pmap[page]))
+            return
+        if has_hint(self.state, page):
+            drop_hint(self.state, page)
+        free_frame(self.state, own_frame(self.state, page))
+
+    def drop_reference(self, record: int) -> None:
+        """One user less of a shared frame; without users it leaves the table and is free."""
+        s = self.state
+        left = count_of(s, record) - 1
+        set_count(s, record, left)
+        if left == 0:
+            frame = frame_of_shared(s, record)
+            leave_shared(s, record, np.uint64(self.hashing.of(frame)))
+            free_frame(s, frame)
+
+    # Operations that take their time.
+
+    def begin(self, page: int, *stage: Any) -> None:
+        """An operation has the page from now on."""
+        s = self.state
+        if s.numbers[IN_OPERATION] == MOST_OPERATIONS:
+            raise BadInput("operations under way", MOST_OPERATIONS + 1, f"at most {MOST_OPERATIONS}")
+        s.operated[s.numbers[IN_OPERATION]] = page
+        s.numbers[IN_OPERATION] += 1
+        self.stages[page] = stage
+        self.mark_held(page)
+
+    def end(self, page: int) -> None:
+        """The operation on a page is over."""
+        s = self.state
+        last = s.numbers[IN_OPERATION] - 1
+        at = int(np.flatnonzero(s.operated[: last + 1] == page)[0])
+        s.operated[at] = s.operated[last]
+        s.numbers[IN_OPERATION] = last
+        del self.stages[page]
+        self.mark_held(page)
+
+    def at(self, page: int, *stages: str) -> tuple[Any, ...]:
+        """The stage of the operation on a page, if it is one of these."""
+        stage = self.stages.get(page, ("none",))
+        if stage[0] not in stages:
+            raise Refusal("WRONG_STAGE")
+        return stage
+
+    def idle(self, page: int) -> None:
+        """Refuse if an operation has the page."""
+        if page in self.stages:
+            raise Refusal("OPERATION_IN_PROGRESS")
+
+    def mark_held(self, page: int) -> None:
+        """A private page's entry says whether an operation or a transfer has it."""
+        s = self.state
+        if is_private(s, page):
+            held = page in self.stages or self.pins[own_frame(s, page)] > 0
+            kinds = (HINTED, HINTED_HELD) if has_hint(s, page) else (PRIVATE, PRIVATE_HELD)
+            set_entry(s, page, kinds[held], number_of(s.pmap[page]))
+
+    def not_pinned(self, page: int) -> None:
+        """Refuse if a transfer is under way on a page's own frame."""
+        if self.kind(page) != SHARED and self.pins[self.frame(page)]:
+            raise Refusal("PINNED")
+
+    # What there is.
+
+    def bytes_kept(self) -> int:
+        """Bytes of all that is kept beside the contents of frames and slots."""
+        s = self.state
+        kept = (s.pmap, s.records, s.shared_heads, s.hint_heads, s.overflow_records, s.overflow_counts, s.numbers)
+        return sum(array.nbytes for array in kept) + s.first_page.nbytes + s.operated.nbytes
+
+    @property
+    def free_frames(self) -> int:
+        """Frames that are free."""
+        return int(self.state.numbers[FREE_FRAMES])
+
+    @property
+    def records_in_use(self) -> int:
+        """Records of the sharing table that are in use."""
+        return int(self.state.numbers[RECORDS])
+
+
+__all__ = [
+    "BALLOONED", "FREE_FRAME", "PAGE", "PRIVATE", "SHARED", "SWAPPED", "UNTOUCHED", "Core", "Machine", "Store", "VM",
+    "set_tried",
+]  # fmt: skip

@@ -1,0 +1,201 @@
+"""A scan, page by page or of many pages at once: look the hash up, compare in full, share, or leave a hint (4.2).
+
+A hinted page is not hashed again before it is compared: if the two pages are equal, so are their hashes. Only if
+they differ its hash has to be known, to tell a stale hint from a false match; that ends a batch, which is then gone
+on with when the hash is there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .compiling import compiled
+from .records import cut_for_hint
+from .state import (
+    HINTED,
+    HINTED_HELD,
+    PRIVATE,
+    PRIVATE_HELD,
+    SHARED,
+    State,
+    free_frame,
+    is_in_operation,
+    kind_of,
+    number_of,
+    same,
+    set_entry,
+    set_tried,
+)
+from .table import (
+    NO_RECORD,
+    count_of,
+    enter_hint,
+    enter_shared,
+    find_shared,
+    first_hint,
+    following_or_none,
+    frame_of_hint,
+    frame_of_shared,
+    free_record,
+    hint_agrees,
+    link_of,
+    page_of_hint,
+    set_count,
+    take_record,
+    unchain_hint,
+)
+
+(
+    NOT_PRIVATE, PINNED, FOUND_SHARED, FOUND_HINT, FALSE_HINT, MISSED, NEEDS_HASH,
+    MERGED, FALSE_MATCH, LEFT_HINT, HINT_PRESENT, TABLE_FULL,
+) = range(12)  # fmt: skip
+"""What a look or a scan found, or did. PINNED: a transfer has one of the two pages."""
+
+
+@compiled
+def has_hint(s: State, page: int) -> bool:
+    """Whether the page has left a hint that still stands."""
+    kind = kind_of(s.pmap[page])
+    return kind == HINTED or kind == HINTED_HELD
+
+
+@compiled
+def is_held(s: State, page: int) -> bool:
+    """Whether an operation or a transfer has the page, whose frame is its own."""
+    kind = kind_of(s.pmap[page])
+    return kind == PRIVATE_HELD or kind == HINTED_HELD
+
+
+@compiled
+def is_private(s: State, page: int) -> bool:
+    """Whether the page's frame is its own."""
+    kind = kind_of(s.pmap[page])
+    return kind == PRIVATE or kind == HINTED or kind == PRIVATE_HELD or kind == HINTED_HELD
+
+
+@compiled
+def own_frame(s: State, page: int) -> int:
+    """The frame of a page that has one for itself."""
+    number = number_of(s.pmap[page])
+    return frame_of_hint(s, number) if has_hint(s, page) else number
+
+
+@compiled
+def look(s: State, page: int, hashed: Any, known: int, known_hash: Any) -> tuple[int, int]:
+    """What a page's hash leads to: a shared frame, a live hint, or nothing; and the record. Stale hints go.
+
+    known: a record whose page has `known_hash` now, or NO_RECORD.
+    """
+    record = find_shared(s, hashed)
+    if record != NO_RECORD:
+        return FOUND_SHARED, record
+    frame = own_frame(s, page)
+    record = first_hint(s, hashed)
+    while record != NO_RECORD:
+        following = following_or_none(s, link_of(s, record))
+        if hint_agrees(s, record, hashed) and page_of_hint(s, record) != page:
+            other = page_of_hint(s, record)
+            operated = kind_of(s.pmap[other]) == HINTED_HELD and is_in_operation(s, other)
+            if same(s, frame, frame_of_hint(s, record)):
+                if not operated:
+                    return FOUND_HINT, record
+            elif record != known:
+                return NEEDS_HASH, record
+            elif cut_for_hint(known_hash, s.width) != cut_for_hint(hashed, s.width):
+                drop_hint(s, other)
+            elif known_hash == hashed and not operated:
+                return FALSE_HINT, record
+        record = following
+    return MISSED, NO_RECORD
+
+
+@compiled
+def drop_hint(s: State, page: int) -> None:
+    """A page's hint goes; the page has a frame of its own, as before."""
+    entry = s.pmap[page]
+    record = number_of(entry)
+    frame = frame_of_hint(s, record)
+    unchain_hint(s, record)
+    free_record(s, record)
+    set_entry(s, page, PRIVATE if kind_of(entry) == HINTED else PRIVATE_HELD, frame)
+
+
+@compiled
+def share_hinted(s: State, record: int, hashed: Any) -> None:
+    """The page that left a hint comes to have a shared frame, with one user; the record stays its own."""
+    page, frame = page_of_hint(s, record), frame_of_hint(s, record)
+    unchain_hint(s, record)
+    enter_shared(s, record, hashed, frame)
+    set_entry(s, page, SHARED, record)
+
+
+@compiled
+def merge(s: State, page: int, record: int) -> None:
+    """A page shares a frame from now on, and its own is free. The reference is there already."""
+    if has_hint(s, page):
+        drop_hint(s, page)
+    free_frame(s, own_frame(s, page))
+    set_entry(s, page, SHARED, record)
+    set_tried(s, page, False)
+
+
+@compiled
+def leave_hint(s: State, page: int, hashed: Any) -> int:
+    """A page leaves a hint in place of an older one."""
+    frame = own_frame(s, page)
+    held = is_held(s, page)
+    if has_hint(s, page):
+        record = number_of(s.pmap[page])
+        if hint_agrees(s, record, hashed):
+            return HINT_PRESENT
+        unchain_hint(s, record)
+    else:
+        record = take_record(s)
+        if record == NO_RECORD:
+            return TABLE_FULL
+    enter_hint(s, record, hashed, frame, page)
+    set_entry(s, page, HINTED_HELD if held else HINTED, record)
+    return LEFT_HINT
+
+
+@compiled
+def scan_one(s: State, page: int, hashed: Any, leaving: bool, known: int, known_hash: Any) -> tuple[int, int]:
+    """A whole scan of one page, if nothing has to be asked."""
+    held = is_held(s, page)
+    if not is_private(s, page) or (held and is_in_operation(s, page)):
+        return NOT_PRIVATE, NO_RECORD
+    found, record = look(s, page, hashed, known, known_hash)
+    by_hint = found == FOUND_HINT or found == FALSE_HINT
+    if by_hint or found == FOUND_SHARED:
+        if held or (by_hint and is_held(s, page_of_hint(s, record))):
+            return PINNED, record
+        if by_hint:
+            share_hinted(s, record, hashed)
+        if not same(s, own_frame(s, page), frame_of_shared(s, record)):
+            set_tried(s, page, True)
+            return FALSE_MATCH, record
+        set_count(s, record, count_of(s, record) + 1)
+        merge(s, page, record)
+        return MERGED, record
+    if found == MISSED:
+        if leaving:
+            set_tried(s, page, True)
+        else:
+            found = leave_hint(s, page, hashed)
+    return found, record
+
+
+@compiled
+def scan_many(
+    s: State, pages: Any, hashes: Any, outcomes: Any, start: int, known: int, known_hash: Any
+) -> tuple[int, int]:
+    """Scan these pages in order, as far as nothing has to be asked; where it stopped, and the record asked about."""
+    for at in range(start, len(pages)):
+        found, record = scan_one(s, pages[at], hashes[at], False, known, known_hash)
+        if found == NEEDS_HASH:
+            return at, record
+        outcomes[at] = found
+        known = NO_RECORD
+    return len(pages), NO_RECORD

@@ -1,0 +1,274 @@
+"""Sharing: a scan of one page, of many at once, or step by step; and paging, which tries to share first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from .guests import Guests
+from .memory import SHARED, SWAPPED
+from .records import frame_in_hint
+from .refusing import BadInput, Refusal, TableFull
+from .scanning import (
+    FALSE_HINT,
+    FOUND_HINT,
+    MISSED,
+    NEEDS_HASH,
+    NOT_PRIVATE,
+    PINNED,
+    TABLE_FULL,
+    is_held,
+    is_private,
+    look,
+    merge,
+    own_frame,
+    scan_many,
+    scan_one,
+    share_hinted,
+)
+from .state import (
+    HINTED,
+    HINTED_HELD,
+    PRIVATE,
+    PRIVATE_HELD,
+    TRIED,
+    Array,
+    number_of,
+    same,
+    set_entry,
+    set_tried,
+)
+from .table import NO_RECORD, count_of, frame_of_hint, frame_of_shared, page_of_hint, set_count
+
+NO_HASH = np.uint64(0)
+
+
+class Memory(Guests):
+    """The memory manager: all of it."""
+
+    # Scans.
+
+    def scan(self, vm: int, ppn: int, leaving: bool = False) -> int:
+        """Scan a page: it comes to share a frame, or leaves a hint; what happened, as `scanning` names it.
+
+        leaving: before a page-out, where a miss enters no hint (R-13).
+
+        Raises Refusal if the page may not be scanned, or a transfer is in the way; TableFull if there is no record.
+        """
+        page = self.place(vm, ppn)
+        hashed = self.hash_of(vm, page)
+        found, _ = self.with_hashes(lambda known, of: scan_one(self.state, page, hashed, leaving, known, of))
+        if found == NOT_PRIVATE:
+            raise Refusal("NOT_PRIVATE")
+        if found == PINNED:
+            raise Refusal("PINNED")
+        if found == TABLE_FULL:
+            raise TableFull
+        return found
+
+    def scan_all(self, pages: Array | Sequence[int]) -> Array:
+        """Scan pages in this order, given by their places in the pmap; what happened with each.
+
+        Pages that may not be scanned now are passed over: NOT_PRIVATE, PINNED or TABLE_FULL in the answer.
+        """
+        places = np.asarray(pages, dtype=np.int64)
+        bad = places[(places < 0) | (places >= len(self.state.pmap))]
+        if len(bad):
+            raise BadInput("page", int(bad[0]), f"0 to {len(self.state.pmap) - 1}")
+        outcomes = np.full(len(places), NOT_PRIVATE, np.int64)
+        fit = np.flatnonzero(self.scannable(places))
+        asked = places[fit]
+        hashes = self.hashing.of_all(self.own_frames(asked))
+        done = np.zeros(len(asked), np.int64)
+        at, known, of = 0, NO_RECORD, NO_HASH
+        while at < len(asked):
+            at, known = scan_many(self.state, asked, hashes, done, at, known, of)
+            if at < len(asked):
+                of = np.uint64(self.hashing.of(int(frame_of_hint(self.state, known))))
+        outcomes[fit] = done
+        return outcomes
+
+    def scannable(self, places: Array) -> Array:
+        """Which of these pages of running VMs have a frame of their own."""
+        kinds = self.state.pmap[places] >> np.uint32(28) & np.uint32(7)
+        private = np.isin(kinds, (PRIVATE, HINTED, PRIVATE_HELD, HINTED_HELD))
+        running = np.array([vm.runs for vm in self.vms])
+        return private & running[np.searchsorted(self.state.first_page, places, side="right") - 1]
+
+    def own_frames(self, places: Array) -> Array:
+        """The frames of pages that have one for themselves."""
+        s = self.state
+        entries = s.pmap[places]
+        numbers = (entries & np.uint32((1 << 28) - 1)).astype(np.int64)
+        hinted = np.isin(entries >> np.uint32(28) & np.uint32(7), (HINTED, HINTED_HELD))
+        if hinted.any():
+            numbers[hinted] = frames_of_hints(s.records[numbers[hinted], 0], s.width)
+        return numbers
+
+    def hash_of(self, vm: int, page: int) -> Any:
+        """The hash of what a page holds that may be scanned."""
+        if not self.vm(vm).runs or not is_private(self.state, page) or page in self.stages:
+            raise Refusal("NOT_PRIVATE")
+        return np.uint64(self.hashing.of(self.frame(page)))
+
+    def with_hashes(self, ask: Any) -> tuple[int, int]:
+        """Ask, and where a hash has to be known first, ask again with it."""
+        found, record = ask(NO_RECORD, NO_HASH)
+        while found == NEEDS_HASH:
+            found, record = ask(record, np.uint64(self.hashing.of(int(frame_of_hint(self.state, record)))))
+        return int(found), int(record)
+
+    # The same in steps.
+
+    def start_share(self, vm: int, ppn: int) -> None:
+        """A shared frame has the page's hash, or a live hint, whose page gets one; the operation holds it."""
+        s, page = self.state, self.place(vm, ppn)
+        hashed = self.hash_of(vm, page)
+        found, record = self.with_hashes(lambda known, of: look(s, page, hashed, known, of))
+        if found == MISSED:
+            raise Refusal("NO_MATCH")
+        if found in (FOUND_HINT, FALSE_HINT):
+            if is_held(s, page_of_hint(s, record)):
+                raise Refusal("PINNED")
+            share_hinted(s, record, hashed)
+        set_count(s, record, count_of(s, record) + 1)
+        self.begin(page, "found", record)
+
+    def protect(self, vm: int, ppn: int) -> None:
+        """Nobody can write the page any more."""
+        page = self.place(vm, ppn)
+        self.stages[page] = ("quiet", self.at(page, "found")[1])
+
+    def check_pins(self, vm: int, ppn: int) -> None:
+        """No transfer is under way on it."""
+        page = self.place(vm, ppn)
+        _, record = self.at(page, "quiet")
+        self.not_pinned(page)
+        self.stages[page] = ("alone", record)
+
+    def compare(self, vm: int, ppn: int) -> bool:
+        """The page and the shared frame are compared in full; after a false match the operation is over."""
+        s, page = self.state, self.place(vm, ppn)
+        _, record = self.at(page, "alone")
+        equal = bool(same(s, own_frame(s, page), frame_of_shared(s, record)))
+        if equal:
+            self.stages[page] = ("same", record)
+        else:
+            self.end(page)
+            set_tried(s, page, True)
+            self.drop_reference(record)
+        return equal
+
+    def merge(self, vm: int, ppn: int) -> None:
+        """The page shares the frame, and its own is free."""
+        page = self.place(vm, ppn)
+        _, record = self.at(page, "same")
+        self.end(page)
+        merge(self.state, page, record)
+
+    def abandon(self, vm: int, ppn: int) -> None:
+        """The operation on a page gives up."""
+        self.abandon_page(self.place(vm, ppn))
+
+    # The swap area, outwards.
+
+    def set_swap_target(self, vm: int, pages: int) -> None:
+        """How many pages policy wants in the swap area."""
+        if not 0 <= index(pages) <= self.running(vm).maximum:
+            raise Refusal("NOT_A_LEVEL")
+        self.vms[vm].swap_target = pages
+
+    def page_out(self, vm: int, ppn: int) -> bool:
+        """A page goes to the swap area, if it cannot be shared; whether it went there."""
+        page = self.place(vm, ppn)
+        if self.kind(page) != SHARED and not self.tried(page):
+            self.may_page_out(vm, page, tried=True)
+            self.scan(vm, ppn, leaving=True)
+            if self.kind(page) == SHARED:
+                return False
+        self.may_page_out(vm, page, tried=False)
+        self.not_pinned(page)
+        if not self.slots.free:
+            raise Refusal("NO_FREE_SLOT")
+        for step in (self.pick_for_paging, self.finish_unmapping, self.reserve_slot, self.write_out, self.commit):
+            step(vm, ppn)
+        return True
+
+    def tried(self, page: int) -> bool:
+        """Whether an attempt to share the page found nothing."""
+        return bool(int(self.state.pmap[page]) & TRIED)
+
+    def may_page_out(self, vm: int, page: int, tried: bool) -> None:
+        """Refuse unless the page may leave. tried: its attempt to share is still to come."""
+        self.running(vm)
+        self.idle(page)
+        private = bool(is_private(self.state, page))
+        if not private and (self.kind(page) != SHARED or self.has_private_pages(vm)):
+            raise Refusal("NOT_PRIVATE")
+        if not self.may_lose_a_page(vm):
+            raise Refusal("NO_PAGE_TO_TAKE")
+        if private and not tried and not self.tried(page):
+            raise Refusal("TRY_SHARING_FIRST")
+
+    def may_lose_a_page(self, vm: int) -> bool:
+        """Whether a VM has more than its minimum, and fewer pages in the swap area than it is to have."""
+        of = self.vms[vm]
+        level = min(of.maximum - of.target - of.balloon_size, of.swap_target)
+        return of.resident > of.minimum and of.swapped < level
+
+    def has_private_pages(self, vm: int) -> bool:
+        """Whether any page of a VM has a frame of its own."""
+        first = int(self.state.first_page[vm])
+        return bool(self.scannable(np.arange(first, first + self.vms[vm].maximum)).any())
+
+    def pick_for_paging(self, vm: int, ppn: int) -> None:
+        """The page is to leave: nobody can reach it any more."""
+        page = self.place(vm, ppn)
+        self.may_page_out(vm, page, tried=False)
+        set_tried(self.state, page, False)
+        self.begin(page, "unmapping")
+
+    def finish_unmapping(self, vm: int, ppn: int) -> None:
+        """No transfer has its frame."""
+        page = self.place(vm, ppn)
+        self.at(page, "unmapping")
+        self.not_pinned(page)
+        self.stages[page] = ("unmapped",)
+
+    def reserve_slot(self, vm: int, ppn: int) -> None:
+        """A slot is set aside for it."""
+        page = self.place(vm, ppn)
+        self.at(page, "unmapped")
+        if not self.slots.free:
+            raise Refusal("NO_FREE_SLOT")
+        self.stages[page] = ("slot held", self.slots.free.pop())
+
+    def write_out(self, vm: int, ppn: int) -> None:
+        """What it holds is written to the slot."""
+        page = self.place(vm, ppn)
+        _, slot = self.at(page, "slot held")
+        self.slots.words[slot] = self.state.words[self.frame(page)]
+        self.stages[page] = ("written", slot)
+
+    def commit(self, vm: int, ppn: int) -> None:
+        """The slot is where the page's contents are; its frame is let go."""
+        page, of = self.place(vm, ppn), self.vm(vm)
+        if not self.may_lose_a_page(vm):
+            raise Refusal("NO_PAGE_TO_TAKE")
+        _, slot = self.at(page, "written")
+        self.end(page)
+        self.let_go(page)
+        set_entry(self.state, page, SWAPPED, slot)
+        of.resident -= 1
+        of.swapped += 1
+
+
+def frames_of_hints(highs: Array, width: Any) -> Array:
+    """The frames that hint records name, for many at once."""
+    return frame_in_hint(highs, width).astype(np.int64)
+
+
+__all__ = ["Memory", "number_of"]

@@ -1,0 +1,127 @@
+"""What the manager keeps, in arrays: what there is of it for each page, frame and record.
+
+A page has 4 bytes, its entry in the pmap: three bits say where its contents are, 28 which frame, record or slot
+that is, and one whether an attempt to share it found nothing. A page that has left a hint, or shares a frame, names
+its record, which names the frame. A record has 16 bytes (`records`); two tables of buckets, for shared frames and
+for hints, have 4 bytes a bucket and a bucket for at least four records. That makes 22 bytes for a page with a frame
+and a record. Free frames and free records are kept in chains through themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .compiling import compiled
+
+UNTOUCHED, PRIVATE, HINTED, SHARED, BALLOONED, SWAPPED, PRIVATE_HELD, HINTED_HELD = range(8)
+"""Where a page's contents are. Held: an operation or a transfer has the page, whose frame is its own."""
+TRIED = 1 << 31
+"""An attempt to share the page before a page-out found nothing (R-13)."""
+NUMBER = (1 << 28) - 1
+NOTHING = (1 << 32) - 1
+"""No frame, no slot: the end of a chain."""
+
+FREE_FRAME, FREE_FRAMES, FREE_RECORD, RECORDS, OVERFLOWING, IN_OPERATION = range(6)
+"""The single numbers: the first free frame and how many there are, the first free record, records in use, entries
+in use of the overflow table, and pages that an operation has."""
+
+Array = Any
+"""A numpy array."""
+
+
+class State(NamedTuple):
+    """All of it. Compiled functions take it as it is."""
+
+    pmap: Array
+    """For every page, VM after VM: uint32."""
+    words: Array
+    """What is in every frame: uint64, 512 for real bytes, one for contents that are known by a number."""
+    records: Array
+    """The sharing table: uint64, two a record."""
+    shared_heads: Array
+    """The first record of every chain of shared frames: uint32."""
+    hint_heads: Array
+    """The first record of every chain of hints."""
+    overflow_records: Array
+    """The overflow table (ESX-4.3-11): which record, int64, and its count in `overflow_counts`."""
+    overflow_counts: Array
+    operated: Array
+    """The pages that an operation has, in no order: int64."""
+    numbers: Array
+    """The single numbers, int64."""
+    first_page: Array
+    """For every VM the place of its first page in `pmap`, and then the number of all pages: int64."""
+    width: Any
+    """Bits of the number of a frame, a page or a record: uint64."""
+    bucket_bits: Any
+    """The upper bits of a hash say the bucket: so many."""
+    count_top: Any
+    """The greatest number in a count field: it says that the overflow table has the count (R-23)."""
+
+
+@compiled
+def kind_of(entry: Any) -> int:
+    """Where the page's contents are."""
+    return (np.int64(entry) >> 28) & 7  # type: ignore[return-value]
+
+
+@compiled
+def number_of(entry: Any) -> int:
+    """Which frame, record or slot."""
+    return np.int64(entry) & NUMBER  # type: ignore[return-value]
+
+
+@compiled
+def set_entry(s: State, page: int, kind: int, number: int) -> None:
+    """A page's contents are elsewhere now; what was tried stays as it is."""
+    s.pmap[page] = (np.int64(s.pmap[page]) & TRIED) | kind << 28 | number
+
+
+@compiled
+def set_tried(s: State, page: int, tried: bool) -> None:
+    """Whether an attempt to share the page found nothing."""
+    s.pmap[page] = (np.int64(s.pmap[page]) & (TRIED - 1)) | (TRIED if tried else 0)
+
+
+@compiled
+def take_frame(s: State) -> int:
+    """The first free frame, or NOTHING."""
+    frame = s.numbers[FREE_FRAME]
+    if frame != NOTHING:
+        s.numbers[FREE_FRAME] = np.int64(s.words[frame, 0])
+        s.numbers[FREE_FRAMES] -= 1
+    return frame  # type: ignore[no-any-return]
+
+
+@compiled
+def free_frame(s: State, frame: int) -> None:
+    """A frame has no use any more: its first word names the next free one."""
+    s.words[frame, 0] = np.uint64(s.numbers[FREE_FRAME])
+    s.numbers[FREE_FRAME] = frame
+    s.numbers[FREE_FRAMES] += 1
+
+
+@compiled
+def same(s: State, one: int, other: int) -> bool:
+    """Whether two frames hold the same, compared in full."""
+    for word in range(s.words.shape[1]):
+        if s.words[one, word] != s.words[other, word]:
+            return False
+    return True
+
+
+@compiled
+def vm_of(s: State, page: int) -> int:
+    """Whose page it is."""
+    return np.searchsorted(s.first_page, page, side="right") - 1  # type: ignore[return-value]
+
+
+@compiled
+def is_in_operation(s: State, page: int) -> bool:
+    """Whether an operation has the page. There are few."""
+    for at in range(s.numbers[IN_OPERATION]):
+        if s.operated[at] == page:
+            return True
+    return False
