@@ -114,6 +114,8 @@ class Guests(Core):
         """A guest touches a page that is in the swap area: a frame is taken for it."""
         self.running(vm)
         self.idle(page)
+        if self.free_frames == 0:
+            raise Refusal("NO_FREE_FRAME")
         if self.kind(page) != SWAPPED:
             raise Refusal("NOT_SWAPPED")
         self.begin(page, "coming in", self.new_frame())

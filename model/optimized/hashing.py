@@ -19,6 +19,7 @@ from .state import Array
 Hash = Callable[[bytes], int]
 """Of what a page holds, as bytes."""
 
+ALL = (1 << 64) - 1
 _ODD_ONE, _ODD_OTHER = np.uint64(0x9E6C63D0876A9A35), np.uint64(0xC2B2AE3D27D4EB4F)
 _SHIFT_ONE, _SHIFT_OTHER = np.uint64(32), np.uint64(29)
 
@@ -69,7 +70,7 @@ class Hashing:
         if self._by_number:
             return int(mixed(self._words[frame, :1])[0])
         held = self._bytes[int(frame) * self._size : (int(frame) + 1) * self._size]
-        return xxhash.xxh3_64_intdigest(held) if self._given is None else self._given(bytes(held))
+        return xxhash.xxh3_64_intdigest(held) if self._given is None else self._given(bytes(held)) & ALL
 
     def of_all(self, frames: Array) -> Array:
         """The hashes of what is in these frames: uint64."""

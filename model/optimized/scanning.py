@@ -173,7 +173,7 @@ def scan_one(s: State, page: int, hashed: Any, leaving: bool, known: int, known_
             return PINNED, record
         if by_hint:
             share_hinted(s, record, hashed)
-        if not same(s, own_frame(s, page), frame_of_shared(s, record)):
+        if found != FOUND_HINT and not same(s, own_frame(s, page), frame_of_shared(s, record)):
             set_tried(s, page, True)
             return FALSE_MATCH, record
         set_count(s, record, count_of(s, record) + 1)

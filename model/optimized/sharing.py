@@ -186,10 +186,13 @@ class Memory(Guests):
         page = self.place(vm, ppn)
         if self.kind(page) != SHARED and not self.tried(page):
             self.may_page_out(vm, page, tried=True)
+            self.not_pinned(page)
             self.scan(vm, ppn, leaving=True)
             if self.kind(page) == SHARED:
                 return False
-        self.may_page_out(vm, page, tried=False)
+            if not self.slots.free:
+                set_tried(self.state, page, False)
+        self.may_page_out(vm, page, tried=bool(not self.slots.free))
         self.not_pinned(page)
         if not self.slots.free:
             raise Refusal("NO_FREE_SLOT")

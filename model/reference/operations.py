@@ -300,15 +300,16 @@ def scan(s: Machine, page: Page, leaving: bool = False) -> Steps:
     domain, key = s.domain[page.vm], sharing.key_of(s, page)
     others = sorted(s.those(Page, s.hint, HintFrame(s.short[key])), key=lambda one: (one.vm.number, one.number))
     hinted = [other for other in others if other is not page and sharing.has_hint(s, other, key, domain)]
-    live = [other for other in hinted if sharing.may_be_scanned(s, other)
-            and s.short[sharing.key_of(s, other)] == s.short[key]]  # fmt: skip
+    live = [other for other in hinted if sharing.is_match(s, page, other)]
     if s.table[domain, key] != NoEntry():
         yield from share(s, page)
     elif live:
         yield from share_through_hint(s, page, live[0])
     else:
         for other in hinted:
-            yield sharing.remove_stale_hint, (other,)
+            key_now = s.short[sharing.key_of(s, other)]
+            if not operations.frame_is_private(s, other) or s.hint[other] != HintFrame(key_now):
+                yield sharing.remove_stale_hint, (other,)
         if leaving:
             yield sharing.scan_before_paging_misses, (page,)
         elif not sharing.has_hint(s, page, key, domain):

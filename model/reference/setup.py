@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
 from random import Random
@@ -96,12 +97,26 @@ def hash_of(contents: Contents, bits: int | None) -> int:
     return state & ((1 << bits) - 1)
 
 
-def identifiers(sizes: Sizes) -> dict[type, list[Any]]:
+@attrs.frozen
+class Hashing:
+    """A hash function, and what a hint stores of it. By default as the sizes say."""
+
+    key: Callable[[Contents], int]
+    short: Callable[[int], int]
+
+    @classmethod
+    def of(cls, sizes: Sizes) -> Hashing:
+        """The one of these sizes."""
+        return cls(lambda contents: hash_of(contents, sizes.hash_bits), lambda key: short_of(key, sizes.short_bits))
+
+
+def identifiers(sizes: Sizes, hashing: Hashing | None = None) -> dict[type, list[Any]]:
     """All identifiers of every sort, in order. Of keys only those that some page hashes to."""
+    hashing = hashing or Hashing.of(sizes)
     vms = [VM(n) for n in range(sizes.vms)]
     values = [Value(n) for n in range(sizes.values)]
     contents = [Contents(words) for words in product(values, repeat=sizes.words)]
-    keys = sorted({hash_of(one, sizes.hash_bits) for one in contents})
+    keys = sorted({hashing.key(one) for one in contents})
     return {
         VM: vms,
         Page: [Page(vm, n) for vm in vms for n in range(of_vm(sizes.pages, vm))],
@@ -115,7 +130,7 @@ def identifiers(sizes: Sizes) -> dict[type, list[Any]]:
         Value: values,
         Contents: contents,
         Key: [Key(n) for n in keys],
-        ShortKey: [ShortKey(n) for n in sorted({short_of(n, sizes.short_bits) for n in keys})],
+        ShortKey: [ShortKey(n) for n in sorted({hashing.short(n) for n in keys})],
         Domain: [Domain(n) for n in range(sizes.domains)],
     }
 
@@ -125,9 +140,10 @@ def short_of(key: int, bits: int) -> int:
     return key & ((1 << bits) - 1)
 
 
-def machine(sizes: Sizes) -> Machine:
+def machine(sizes: Sizes, hashing: Hashing | None = None) -> Machine:
     """A machine of these sizes in its initial state: no VM is on, frames and slots hold garbage."""
-    ids = identifiers(sizes)
+    hashing = hashing or Hashing.of(sizes)
+    ids = identifiers(sizes, hashing)
     zero = Contents((Value(0),) * sizes.words)
     random = Random(sizes.garbage)
     in_frames = {mpn: random.choice(ids[Contents]) for mpn in ids[MPN]}
@@ -140,8 +156,8 @@ def machine(sizes: Sizes) -> Machine:
         low=lambda mpn: mpn.number < sizes.low_frames,
         block=lambda mpn: Block(mpn.number // sizes.block),
         domain=lambda vm: Domain(vm.number % sizes.domains),
-        hash_of=lambda contents: Key(hash_of(contents, sizes.hash_bits)),
-        short=lambda key: ShortKey(short_of(key.number, sizes.short_bits)),
+        hash_of=lambda contents: Key(hashing.key(contents)),
+        short=lambda key: ShortKey(hashing.short(key.number)),
         minimum=lambda vm: of_vm(sizes.minimum, vm),
         maximum=lambda vm: of_vm(sizes.pages, vm),
         overhead=lambda vm: of_vm(sizes.overhead, vm),

@@ -1,0 +1,233 @@
+"""Whether the memory manager and the specification's machine are in the same state, field by field.
+
+Frames and slots have the numbers that the manager chose, in both: the specification's rules are told which, and
+refuse one that is not free. What a frame holds that no page has is not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pagelaw.spec.frames import reference_count
+from pagelaw.spec.language import VM as Name
+from pagelaw.spec.machine import Machine as Reference
+from pagelaw.spec.vocabulary import (
+    MPN,
+    Alone,
+    Ballooned,
+    ComingIn,
+    Found,
+    Free,
+    HintFrame,
+    Idle,
+    KeptSlot,
+    Mapped,
+    MustReset,
+    NoDriver,
+    NoEntry,
+    NoHint,
+    Operation,
+    Page,
+    Private,
+    Quiet,
+    Ready,
+    Running,
+    Same,
+    Shared,
+    SharedFrame,
+    SlotHeld,
+    Swapped,
+    Unmapped,
+    Unmapping,
+    Untouched,
+    Written,
+)
+
+from .records import hash_in_hint, hash_in_shared
+from .scanning import has_hint, is_private
+from .sharing import Memory
+from .state import BALLOONED, FREE_FRAME, FREE_RECORD, NOTHING, SHARED, SWAPPED, UNTOUCHED, number_of
+from .table import count_of, find_shared, frame_of_hint, frame_of_shared, link_of, page_of_hint
+
+STAGES: dict[str, type[Operation]] = {
+    "found": Found, "quiet": Quiet, "alone": Alone, "same": Same, "coming in": ComingIn, "unmapping": Unmapping,
+    "unmapped": Unmapped, "slot held": SlotHeld, "written": Written,
+}  # fmt: skip
+DRIVERS = {"none": NoDriver(), "ready": Ready(), "reset": MustReset()}
+
+Difference = tuple[str, Any, Any]
+"""What is compared, what the manager has, what the specification has."""
+
+
+def differences(memory: Memory, reference: Reference, words: int) -> Iterator[Difference]:
+    """All that is not the same. Pages of the specification have so many words."""
+    places = list(enumerate(reference.ids[Page]))
+    for place, page in places:
+        yield from of_page(memory, reference, place, page, words)
+    for number, vm in enumerate(reference.ids[Name]):
+        yield from of_vm(memory, reference, number, vm)
+    yield from of_frames(memory, reference)
+    yield from of_table(memory, reference)
+    for slot in memory.slots.free:
+        yield from unless_equal(f"users of slot {slot}", 0, reference.slot_count[reference_slot(reference, slot)])
+    yield from unless_equal("free slots", len(memory.slots.free), reference.free_slots)
+
+
+def unless_equal(what: str, found: Any, due: Any) -> Iterator[Difference]:
+    """A difference, if there is one."""
+    if found != due:
+        yield what, found, due
+
+
+def reference_slot(reference: Reference, slot: int) -> Any:
+    """The specification's name of a slot."""
+    from pagelaw.spec.vocabulary import Slot
+
+    return reference.ids[Slot][slot]
+
+
+def of_page(memory: Memory, reference: Reference, place: int, page: Page, words: int) -> Iterator[Difference]:
+    """Where a page is, what it holds, its hint, what is being done to it."""
+    s, entry = memory.state, int(memory.state.pmap[place])
+    kind, number, backing = memory.kind(place), number_of(entry), reference.pmap[page]
+    found: tuple[Any, ...]
+    if kind == UNTOUCHED:
+        found = (Untouched(), None)
+    elif kind == BALLOONED:
+        found = (Ballooned(), None)
+    elif kind == SWAPPED:
+        found = (Swapped(reference_slot(reference, number)), None)
+    else:
+        mpn = reference.ids[MPN][memory.frame(place)]
+        found = (Mapped(mpn), kind == SHARED)
+    shared = isinstance(reference.frame[backing.mpn], Shared) if isinstance(backing, Mapped) else None
+    yield from unless_equal(f"{page!r} is in (frame, shared)", found, (backing, shared))
+    if isinstance(backing, Mapped) and is_private(s, place):
+        yield from unless_equal(f"{page!r} owns its frame", Private(page), reference.frame[backing.mpn])
+    held = contents(memory, place, words)
+    if held is not None:
+        due = contents_due(reference, page)
+        yield from unless_equal(f"what {page!r} holds", held, due)
+    hint = NoHint()
+    if has_hint(s, place):
+        record = number
+        hint = HintFrame(short_named(reference, int(hash_in_hint(s.records[record, 0], s.width))))  # type: ignore[assignment]
+        yield from unless_equal(f"the page that the hint of {page!r} names", page_of_hint(s, record), place)
+    yield from unless_equal(f"hint of {page!r}", hint, reference.hint[page])
+    yield from unless_equal(f"whether sharing {page!r} was tried", memory.tried(place), reference.attempted[page])
+    stage = memory.stages.get(place)
+    due_stage = reference.operation[page]
+    yield from unless_equal(f"stage of {page!r}", STAGES[stage[0]] if stage else Idle, type(due_stage))
+    if stage and isinstance(due_stage, SlotHeld | Written):
+        yield from unless_equal(f"slot held for {page!r}", reference_slot(reference, stage[1]), due_stage.slot)
+    if stage and isinstance(due_stage, Found | Quiet | Alone | Same):
+        mpn = reference.ids[MPN][int(frame_of_shared(s, stage[1]))]
+        yield from unless_equal(f"frame held for {page!r}", mpn, due_stage.target)
+
+
+def short_named(reference: Reference, number: int) -> Any:
+    """What a hint stores of a key, by its number."""
+    from pagelaw.spec.vocabulary import ShortKey
+
+    return ShortKey(number) if ShortKey(number) in reference.ids[ShortKey] else number
+
+
+def contents(memory: Memory, place: int, words: int) -> tuple[int, ...] | None:
+    """What a page holds, as the specification's words; nothing for a page without a frame or a slot."""
+    kind = memory.kind(place)
+    if kind in (UNTOUCHED, BALLOONED):
+        return None
+    held = (memory.slots.words[number_of(memory.state.pmap[place])] if kind == SWAPPED
+            else memory.state.words[memory.frame(place)])  # fmt: skip
+    at = len(held) // words
+    rest = held.copy()
+    rest[::at] = 0
+    return (*(int(one) for one in held[::at]), *(int(one) for one in rest[rest != 0]))
+
+
+def contents_due(reference: Reference, page: Page) -> tuple[int, ...]:
+    """The same of the specification's page."""
+    match reference.pmap[page]:
+        case Mapped(mpn):
+            return tuple(value.number for value in reference.contents[mpn].words)
+        case Swapped(slot):
+            return tuple(value.number for value in reference.slot_contents[slot].words)
+    return ()
+
+
+def of_vm(memory: Memory, reference: Reference, number: int, name: Name) -> Iterator[Difference]:
+    """Its counts, its driver, its reservations."""
+    vm = memory.vms[number]
+    yield from unless_equal(f"{name!r} runs", vm.runs, reference.life[name] == Running())
+    for field in ("resident", "swapped", "balloon_size"):
+        yield from unless_equal(f"{field} of {name!r}", getattr(vm, field), getattr(reference, field)[name])
+    if vm.runs:
+        for field in ("balloon_target", "swap_target", "target"):
+            yield from unless_equal(f"{field} of {name!r}", getattr(vm, field), getattr(reference, field)[name])
+    yield from unless_equal(f"driver of {name!r}", DRIVERS[vm.driver], reference.driver[name])
+    yield from unless_equal(f"overhead of {name!r}", len(vm.held), reference.overhead_held[name])
+
+
+def of_frames(memory: Memory, reference: Reference) -> Iterator[Difference]:
+    """Which frames are free, how many users the shared ones have, and what pins them."""
+    s = memory.state
+    free, frame = set(), int(s.numbers[FREE_FRAME])
+    while frame != NOTHING and frame not in free:
+        free.add(frame)
+        frame = int(s.words[frame, 0])
+    due = {mpn.number for mpn in reference.ids[MPN] if reference.frame[mpn] == Free()}
+    yield from unless_equal("free frames", sorted(free), sorted(due))
+    yield from unless_equal("number of free frames", memory.free_frames, reference.free_frames)
+    yield from unless_equal("reserved memory", memory.reserved_memory, reference.reserved_memory)
+    yield from unless_equal("reserved swap space", memory.reserved_swap, reference.reserved_swap)
+    for mpn in reference.ids[MPN]:
+        yield from unless_equal(f"transfers on {mpn!r}", memory.pins[mpn.number], reference.pins[mpn])
+
+
+def of_table(memory: Memory, reference: Reference) -> Iterator[Difference]:
+    """What the table lists, with counts in their fields and in the overflow table; that no record is lost."""
+    s = memory.state
+    listed = {}
+    for (_, key), entry in reference.table.items():
+        if entry != NoEntry():
+            assert isinstance(entry, SharedFrame)
+            listed[key.number] = entry.mpn
+            record = int(find_shared(s, np.uint64(key.number)))
+            found = int(frame_of_shared(s, record)) if record >= 0 else None
+            yield from unless_equal(f"frame listed under key {key.number:#x}", found, entry.mpn.number)
+            if record >= 0:
+                count = int(count_of(s, record))
+                yield from unless_equal(f"users of {entry.mpn!r}", count, reference_count(reference, entry.mpn))
+            if reference.frame_slot[entry.mpn] != KeptSlot and record >= 0:
+                bits = int(hash_in_shared(s.records[record, 0], s.width))
+                yield from unless_equal("hash stored", bits, key.number & ((1 << (112 - 2 * int(s.width))) - 1))
+    shared = list(chained(memory, s.shared_heads))
+    hints = list(chained(memory, s.hint_heads))
+    large = sum(reference.overflow[mpn] > 0 for mpn in listed.values())
+    yield from unless_equal("entries of the overflow table", int(s.numbers[4]), large)
+    yield from unless_equal("shared frames in chains", len(shared), len(listed))
+    due = sum(reference.hint[page] != NoHint() for page in reference.ids[Page])
+    yield from unless_equal("hints in chains", len(hints), due)
+    for record in hints:
+        yield from unless_equal(
+            f"frame of the hint in record {record}", int(frame_of_hint(s, record)), memory.frame(page_of_hint(s, record))
+        )
+    free, record = 0, int(s.numbers[FREE_RECORD])
+    while record < len(s.records) and free <= len(s.records):
+        free, record = free + 1, link_of(s, record)
+    yield from unless_equal("free records", free, len(s.records) - len(shared) - len(hints))
+    yield from unless_equal("records in use", memory.records_in_use, len(shared) + len(hints))
+
+
+def chained(memory: Memory, heads: Any) -> Iterator[int]:
+    """All records of these chains, each once."""
+    s, seen = memory.state, set()
+    for head in heads.tolist():
+        record = head
+        while record < len(s.records) and record not in seen:
+            seen.add(record)
+            yield record
+            record = int(link_of(s, record))
