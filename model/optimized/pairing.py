@@ -228,6 +228,7 @@ class Pair:
 
     def ask_start_transfer(self, number: int, vm: int, ppn: int, writes: bool) -> None:
         """Transfers have numbers here."""
+        self.memory.running(vm)
         if number in self.transfers:
             raise Refusal("TRANSFER_IN_PROGRESS")
         self.transfers[number] = self.memory.start_transfer(vm, ppn, writes)

@@ -86,13 +86,13 @@ def own_frame(s: State, page: int) -> int:
 def look(s: State, page: int, hashed: Any, known: int, known_hash: Any) -> tuple[int, int]:
     """What a page's hash leads to: a shared frame, a live hint, or nothing; and the record. Stale hints go.
 
-    known: a record whose page has `known_hash` now, or NO_RECORD.
+    known: the record that a hash was needed for, which is `known_hash`: it is gone on from there; or NO_RECORD.
     """
     record = find_shared(s, hashed)
     if record != NO_RECORD:
         return FOUND_SHARED, record
     frame = own_frame(s, page)
-    record = first_hint(s, hashed)
+    record = first_hint(s, hashed) if known == NO_RECORD else known
     while record != NO_RECORD:
         following = following_or_none(s, link_of(s, record))
         if hint_agrees(s, record, hashed) and page_of_hint(s, record) != page:
