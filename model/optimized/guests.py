@@ -252,7 +252,7 @@ class Guests(Core):
         """A VM is off, and has nothing any more; its transfers have to be over."""
         of, first = self.running(vm), int(self.state.first_page[vm])
         pages = range(first, first + of.maximum)
-        if any(is_private(self.state, page) and self.pins[self.frame(page)] for page in self.held_pages(pages)):
+        if self.pins and any(self.pins[self.frame(page)] for page in pages if self.has_frame(page)):
             raise Refusal("PINNED")
         for page in [page for page in self.stages if page in pages]:
             self.abandon_page(page)
@@ -266,9 +266,9 @@ class Guests(Core):
             of, runs=False, driver="none", target=0, balloon_size=0, swapped=0, resident=0, held=[]
         )
 
-    def held_pages(self, pages: range) -> list[int]:
-        """Which of these pages an operation or a transfer has."""
-        return [page for page in pages if is_held(self.state, page)]
+    def has_frame(self, page: int) -> bool:
+        """Whether a page's contents are in a frame."""
+        return self.kind(page) not in (UNTOUCHED, BALLOONED, SWAPPED)
 
     def forget_page(self, page: int) -> None:
         """A page is an untouched one again, whatever it was."""

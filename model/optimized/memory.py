@@ -294,8 +294,8 @@ class Core:
             set_entry(s, page, kinds[held], number_of(s.pmap[page]))
 
     def not_pinned(self, page: int) -> None:
-        """Refuse if a transfer is under way on a page's own frame."""
-        if self.kind(page) != SHARED and self.pins[self.frame(page)]:
+        """Refuse if a transfer is under way on a page's frame."""
+        if self.pins[self.frame(page)]:
             raise Refusal("PINNED")
 
     # What there is.

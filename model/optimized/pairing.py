@@ -342,6 +342,8 @@ class Pair:
         if found in (MERGED, FALSE_MATCH, PINNED, None):
             if not sharing.may_be_scanned(s, page):
                 yield sharing.scan_finds_shared_frame, (page,)  # refused: it may not be scanned
+            if leaving and sharing.nothing_matches(s, page):
+                yield sharing.scan_before_paging_misses, (page,)
             if s.table[s.ids[Domain][0], sharing.key_of(s, page)] == NoEntry():
                 yield from self._mark(page)
             yield from operations.share(s, page)
@@ -359,7 +361,8 @@ class Pair:
         chosen = [other for other in matching if self.memory.kind(self.pages.index(other)) == SHARED]
         if not matching:
             raise Blocked(reason("NO_MATCH"))
-        other = (chosen or matching)[0]
+        pinned = [other for other in matching if s.pins[self.frame(other)]]  # the one in the way, if it was refused
+        other = (chosen or pinned or matching)[0]
         yield sharing.scan_finds_hint, (page, other)
         yield from operations.flush_all(s, other)
         yield sharing.mark_shared, (other,)

@@ -59,7 +59,7 @@ class Memory(Guests):
         Raises Refusal if the page may not be scanned, or a transfer is in the way; TableFull if there is no record.
         """
         page = self.place(vm, ppn)
-        hashed = self.hash_of(vm, page)
+        hashed, tried = self.hash_of(vm, page), self.tried(page)
         found, _ = self.with_hashes(lambda known, of: scan_one(self.state, page, hashed, leaving, known, of))
         if found == NOT_PRIVATE:
             raise Refusal("NOT_PRIVATE")
@@ -67,6 +67,8 @@ class Memory(Guests):
             raise Refusal("PINNED")
         if found == TABLE_FULL:
             raise TableFull
+        if found == MISSED and tried:
+            raise Refusal("ALREADY_TRIED")
         return found
 
     def scan_all(self, pages: Array | Sequence[int]) -> Array:
