@@ -23,7 +23,6 @@ from pagelaw.spec.vocabulary import (
     Free,
     HintFrame,
     Idle,
-    KeptSlot,
     Mapped,
     MustReset,
     NoDriver,
@@ -38,6 +37,8 @@ from pagelaw.spec.vocabulary import (
     Same,
     Shared,
     SharedFrame,
+    ShortKey,
+    Slot,
     SlotHeld,
     Swapped,
     Unmapped,
@@ -84,8 +85,6 @@ def unless_equal(what: str, found: Any, due: Any) -> Iterator[Difference]:
 
 def reference_slot(reference: Reference, slot: int) -> Any:
     """The specification's name of a slot."""
-    from pagelaw.spec.vocabulary import Slot
-
     return reference.ids[Slot][slot]
 
 
@@ -111,11 +110,10 @@ def of_page(memory: Memory, reference: Reference, place: int, page: Page, words:
     if held is not None:
         due = contents_due(reference, page)
         yield from unless_equal(f"what {page!r} holds", held, due)
-    hint = NoHint()
+    hint: Any = NoHint()
     if has_hint(s, place):
-        record = number
-        hint = HintFrame(short_named(reference, int(hash_in_hint(s.records[record, 0], s.width))))  # type: ignore[assignment]
-        yield from unless_equal(f"the page that the hint of {page!r} names", page_of_hint(s, record), place)
+        hint = HintFrame(short_named(reference, int(hash_in_hint(s.records[number, 0], s.width))))
+        yield from unless_equal(f"the page that the hint of {page!r} names", page_of_hint(s, number), place)
     yield from unless_equal(f"hint of {page!r}", hint, reference.hint[page])
     yield from unless_equal(f"whether sharing {page!r} was tried", memory.tried(place), reference.attempted[page])
     stage = memory.stages.get(place)
@@ -130,8 +128,6 @@ def of_page(memory: Memory, reference: Reference, place: int, page: Page, words:
 
 def short_named(reference: Reference, number: int) -> Any:
     """What a hint stores of a key, by its number."""
-    from pagelaw.spec.vocabulary import ShortKey
-
     return ShortKey(number) if ShortKey(number) in reference.ids[ShortKey] else number
 
 
@@ -201,7 +197,6 @@ def of_table(memory: Memory, reference: Reference) -> Iterator[Difference]:
             if record >= 0:
                 count = int(count_of(s, record))
                 yield from unless_equal(f"users of {entry.mpn!r}", count, reference_count(reference, entry.mpn))
-            if reference.frame_slot[entry.mpn] != KeptSlot and record >= 0:
                 bits = int(hash_in_shared(s.records[record, 0], s.width))
                 yield from unless_equal("hash stored", bits, key.number & ((1 << (112 - 2 * int(s.width))) - 1))
     shared = list(chained(memory, s.shared_heads))
@@ -212,14 +207,18 @@ def of_table(memory: Memory, reference: Reference) -> Iterator[Difference]:
     due = sum(reference.hint[page] != NoHint() for page in reference.ids[Page])
     yield from unless_equal("hints in chains", len(hints), due)
     for record in hints:
-        yield from unless_equal(
-            f"frame of the hint in record {record}", int(frame_of_hint(s, record)), memory.frame(page_of_hint(s, record))
-        )
+        frame = memory.frame(page_of_hint(s, record))
+        yield from unless_equal(f"frame of the hint in record {record}", int(frame_of_hint(s, record)), frame)
     free, record = 0, int(s.numbers[FREE_RECORD])
     while record < len(s.records) and free <= len(s.records):
         free, record = free + 1, link_of(s, record)
     yield from unless_equal("free records", free, len(s.records) - len(shared) - len(hints))
     yield from unless_equal("records in use", memory.records_in_use, len(shared) + len(hints))
+
+
+def chain_lengths(memory: Memory) -> list[int]:
+    """How many records each chain of hints has."""
+    return [len(list(chained(memory, head))) for head in memory.state.hint_heads.reshape(-1, 1)]
 
 
 def chained(memory: Memory, heads: Any) -> Iterator[int]:

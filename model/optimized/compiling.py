@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PLAIN = "PAGELAW_PLAIN"
 
-try:
-    if os.environ.get(PLAIN):
-        raise ImportError
-    from numba import njit
-except ImportError:
-    njit = None
+njit: Any = None
+with suppress(ImportError):
+    if not os.environ.get(PLAIN):
+        from numba import njit
 
 IS_COMPILED = njit is not None
 

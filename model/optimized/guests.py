@@ -7,11 +7,21 @@ from operator import index
 import attrs
 import numpy as np
 
-from .memory import BALLOONED, PRIVATE, SHARED, SWAPPED, UNTOUCHED, Core
+from .memory import Core
 from .refusing import BadInput, Refusal
-from .scanning import is_held, is_private
-from .state import number_of, set_entry, set_tried
-from .table import count_of, frame_of_shared, set_count
+from .state import (
+    BALLOONED,
+    PRIVATE,
+    SHARED,
+    SWAPPED,
+    UNTOUCHED,
+    Array,
+    free_frame,
+    number_of,
+    set_entry,
+    set_tried,
+)
+from .table import count_of, set_count
 
 OUT_OF_REACH = ("unmapping", "unmapped", "slot held", "written")
 """Stages in which nobody can read the page."""
@@ -19,8 +29,9 @@ OUT_OF_REACH = ("unmapping", "unmapped", "slot held", "written")
 
 @attrs.frozen
 class Transfer:
-    """A transfer by a device: the page, the frame that it pins, and the record if that is shared."""
+    """A transfer by a device: whose page it is, the page, the frame that it pins, and the record if that is shared."""
 
+    vm: int
     page: int
     frame: int
     record: int | None
@@ -38,7 +49,7 @@ class Guests(Core):
         length = self.page_bytes - index(offset) if length is None else length
         self.within(offset, length)
         self.bring_in(vm, page)
-        return self.data(self.frame(page))[offset : offset + length].tobytes()
+        return bytes(self.data(self.frame(page))[offset : offset + length])
 
     def write(self, vm: int, ppn: int, offset: int, data: bytes) -> None:
         """A guest writes these bytes at a place in a page."""
@@ -58,9 +69,9 @@ class Guests(Core):
         if not 0 <= index(offset) <= size or not 0 <= index(length) <= size - offset:
             raise BadInput("bytes of a page", f"{offset} to {offset + length}", f"within 0 to {size}")
 
-    def data(self, frame: int) -> np.ndarray:  # type: ignore[type-arg]
+    def data(self, frame: int) -> Array:
         """What is in a frame, as bytes."""
-        return self.state.words[frame].view(np.uint8)  # type: ignore[no-any-return]
+        return self.state.words[frame].view(np.uint8)
 
     def bring_in(self, vm: int, page: int) -> None:
         """A page without a frame gets one."""
@@ -144,8 +155,9 @@ class Guests(Core):
             record = number_of(self.state.pmap[page])
             set_count(self.state, record, count_of(self.state, record) + 1)
         self.pins[frame] += 1
+        self.vms[vm].transfers += 1
         self.mark_held(page)
-        return Transfer(page, frame, record, writes)
+        return Transfer(vm, page, frame, record, writes)
 
     def device_write(self, transfer: Transfer, offset: int, data: bytes) -> None:
         """The device writes these bytes."""
@@ -156,12 +168,13 @@ class Guests(Core):
 
     def end_transfer(self, transfer: Transfer) -> None:
         """The transfer is over."""
+        self.vms[transfer.vm].transfers -= 1
         self.pins[transfer.frame] -= 1
         if not self.pins[transfer.frame]:
             del self.pins[transfer.frame]
         if transfer.record is not None:
             self.drop_reference(transfer.record)
-        elif is_held(self.state, transfer.page):
+        else:
             self.mark_held(transfer.page)
 
     # The balloon.
@@ -254,12 +267,14 @@ class Guests(Core):
         pages = range(first, first + of.maximum)
         if self.pins and any(self.pins[self.frame(page)] for page in pages if self.has_frame(page)):
             raise Refusal("PINNED")
+        if of.transfers:
+            raise Refusal("VM_NOT_EMPTY")
         for page in [page for page in self.stages if page in pages]:
             self.abandon_page(page)
         for page in pages:
             self.forget_page(page)
         for frame in of.held:
-            self.give_back(frame)
+            free_frame(self.state, frame)
         self.reserved_memory -= of.minimum + of.overhead
         self.reserved_swap -= of.maximum - of.minimum
         self.vms[vm] = attrs.evolve(
@@ -279,18 +294,12 @@ class Guests(Core):
             self.let_go(page)
         set_entry(self.state, page, UNTOUCHED, 0)
 
-    def give_back(self, frame: int) -> None:
-        """An overhead frame is free."""
-        from .state import free_frame
-
-        free_frame(self.state, frame)
-
     def abandon_page(self, page: int) -> None:
         """An operation gives up, from any stage before its effect."""
         stage = self.stages.get(page, ("none",))
         match stage:
             case ("coming in", frame):
-                self.give_back(frame)
+                free_frame(self.state, frame)
             case ("found" | "quiet" | "alone" | "same", record):
                 self.drop_reference(record)
             case ("slot held" | "written", slot):
@@ -298,6 +307,3 @@ class Guests(Core):
             case ("none",):
                 raise Refusal("WRONG_STAGE")
         self.end(page)
-
-
-__all__ = ["Guests", "Transfer", "frame_of_shared"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,9 @@ def xxh3_of_frames() -> Callable[[int, Array, int, Array], None] | None:
     if not IS_COMPILED:
         return None
     try:
-        function = ctypes.CDLL(xxhash._xxhash.__file__).XXH3_64bits
-    except (AttributeError, OSError):
+        library = import_module("xxhash._xxhash")
+        function = ctypes.CDLL(str(library.__file__)).XXH3_64bits
+    except (AttributeError, ImportError, OSError):
         return None
     function.restype, function.argtypes = ctypes.c_uint64, [ctypes.c_size_t, ctypes.c_size_t]
 

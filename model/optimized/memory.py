@@ -23,8 +23,6 @@ from .hashing import Hash, Hashing
 from .refusing import BadInput, Refusal
 from .scanning import drop_hint, has_hint, is_private, own_frame
 from .state import (
-    BALLOONED,
-    FREE_FRAME,
     FREE_FRAMES,
     FREE_RECORD,
     HINTED,
@@ -35,14 +33,11 @@ from .state import (
     PRIVATE_HELD,
     RECORDS,
     SHARED,
-    SWAPPED,
-    UNTOUCHED,
     State,
     free_frame,
     kind_of,
     number_of,
     set_entry,
-    set_tried,
     take_frame,
 )
 from .table import count_of, frame_of_shared, leave_shared, set_count
@@ -171,6 +166,8 @@ class VM:
     swap_target: int = 0
     swapped: int = 0
     resident: int = 0
+    transfers: int = 0
+    """Transfers under way on its pages, or on frames that they had."""
     held: list[int] = attrs.Factory(list)
     """Its overhead frames."""
 
@@ -215,12 +212,12 @@ class Core:
 
     def kind(self, page: int) -> int:
         """Where a page's contents are."""
-        return kind_of(self.state.pmap[page])
+        return int(kind_of(self.state.pmap[page]))
 
     def frame(self, page: int) -> int:
         """The frame of a page that has one."""
         if self.kind(page) == SHARED:
-            return frame_of_shared(self.state, number_of(self.state.pmap[page]))
+            return int(frame_of_shared(self.state, number_of(self.state.pmap[page])))
         return int(own_frame(self.state, page))
 
     # Frames and slots.
@@ -304,7 +301,7 @@ class Core:
         """Bytes of all that is kept beside the contents of frames and slots."""
         s = self.state
         kept = (s.pmap, s.records, s.shared_heads, s.hint_heads, s.overflow_records, s.overflow_counts, s.numbers)
-        return sum(array.nbytes for array in kept) + s.first_page.nbytes + s.operated.nbytes
+        return int(sum(array.nbytes for array in kept) + s.first_page.nbytes + s.operated.nbytes)
 
     @property
     def free_frames(self) -> int:
@@ -315,9 +312,3 @@ class Core:
     def records_in_use(self) -> int:
         """Records of the sharing table that are in use."""
         return int(self.state.numbers[RECORDS])
-
-
-__all__ = [
-    "BALLOONED", "FREE_FRAME", "PAGE", "PRIVATE", "SHARED", "SWAPPED", "UNTOUCHED", "Core", "Machine", "Store", "VM",
-    "set_tried",
-]  # fmt: skip

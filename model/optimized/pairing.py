@@ -12,90 +12,42 @@ keep must be the same. Otherwise: Differs.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import attrs
 import numpy as np
 
-from pagelaw.spec import balloon, devices, paging, sharing, translation
-from pagelaw.spec import operations as in_common
-from pagelaw.spec.language import VM as Name
-from pagelaw.spec.language import Blocked, Contents, Value, Word
+from pagelaw.spec import sharing, translation
+from pagelaw.spec.language import Blocked, Contents
 from pagelaw.spec.operations import frame_is_private
-from pagelaw.spec.translation import may_read, may_write
 from pagelaw.spec.vocabulary import (
-    MPN,
-    VCPU,
-    Ballooned,
-    ComingIn,
     Domain,
     HintFrame,
-    Idle,
-    KeptSlot,
-    Mapped,
-    Names,
-    NoEntry,
-    NoFetch,
     NoHint,
     Page,
-    Running,
-    Shared,
-    Slot,
-    Swapped,
-    Unmapped,
-    Untouched,
-    VPage,
 )
 
-from ..reference import operations
 from ..reference.beside import trial_of
-from ..reference.choosing import Proposal
 from ..reference.setup import Hashing as ReferenceHashing
 from ..reference.setup import Sizes, machine
-from .comparing import contents, differences
+from .comparing import chain_lengths, differences
+from .following import Differs, Following, Shape, Steps
 from .guests import Transfer
 from .memory import Machine
 from .refusing import BadInput, Refusal, TableFull
-from .scanning import FALSE_MATCH, HINT_PRESENT, LEFT_HINT, MERGED, MISSED, NOT_PRIVATE, PINNED, TABLE_FULL, has_hint
+from .scanning import FALSE_MATCH, has_hint
 from .sharing import Memory
-from .state import BALLOONED, SHARED, SWAPPED, UNTOUCHED
-
-Steps = Iterator[Proposal]
+from .state import OVERFLOWING
 
 
-class Differs(Exception):
-    """The manager did what the specification does not allow, or refused what it allows, or keeps something else."""
-
-
-@attrs.frozen(kw_only=True)
-class Shape:
-    """How large the two are, small enough to compare all of it after each step."""
-
-    pages: tuple[int, ...] = (4, 4)
-    frames: int = 8
-    slots: int = 7
-    minimum: int = 1
-    overhead: int = 1
-    records: int | None = None
-    buckets: int = 1
-    width: int = 24
-    count_top: int = 2
-    words: int = 2
-    values: int = 3
-    hashed: Callable[[bytes], int] | None = None
-    """A hash of one's own, of a page's bytes."""
-    by_number: bool = False
-
-
-class Pair:
+class Pair(Following):
     """Both, and how often what was seen happened."""
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.memory = Memory(Machine(
-            pages=shape.pages, minimum=(shape.minimum,) * len(shape.pages), overhead=(shape.overhead,) * len(shape.pages),
-            frames=shape.frames, slots=shape.slots, records=shape.records, buckets=shape.buckets, width=shape.width,
+            pages=shape.pages, minimum=(shape.minimum,) * len(shape.pages),
+            overhead=(shape.overhead,) * len(shape.pages), frames=shape.frames, slots=shape.slots,
+            records=shape.records, buckets=shape.buckets, width=shape.width,
             count_top=shape.count_top, by_number=shape.by_number,
         ), shape.hashed)  # fmt: skip
         shift = 3 * shape.width - 48  # a hint stores the upper 112 - 3 * width bits of a hash
@@ -106,6 +58,11 @@ class Pair:
         ), ReferenceHashing(self.hash_of, lambda key: key >> shift))  # fmt: skip
         self.transfers: dict[int, Transfer] = {}
         self.seen: Counter[str] = Counter()
+        self.every = 1
+        """After how many operations all that both keep is compared."""
+        self._done = self._overflowing = 0
+        self._written: set[int] = set()
+        """Pages that were written after they were found to match."""
         self.pages: list[Page] = list(self.reference.ids[Page])
 
     # Contents, in both.
@@ -127,22 +84,6 @@ class Pair:
         """Where a word is in a page."""
         return word * ((8 if self.shape.by_number else 4096) // self.shape.words)
 
-    # Names, in both.
-
-    def page(self, vm: int, ppn: int) -> Page:
-        """The specification's name of a page."""
-        return self.pages[self.memory.place(vm, ppn)]
-
-    def frame(self, page: Page) -> MPN:
-        """The frame that the manager has for it; if it has none, a free one, if there is one."""
-        place = self.pages.index(page)
-        stage = self.memory.stages.get(place, ("", 0))
-        if stage[0] == "coming in":
-            return self.reference.ids[MPN][stage[1]]
-        if self.memory.kind(place) in (UNTOUCHED, BALLOONED, SWAPPED):
-            return operations.first_free_frame(self.reference)
-        return self.reference.ids[MPN][self.memory.frame(place)]
-
     # Doing.
 
     def do(self, name: str, *arguments: Any) -> Any:
@@ -160,11 +101,46 @@ class Pair:
             raise Differs(f"{name}{arguments}: the manager fails: {wrong!r}") from wrong
         else:
             self.seen[name] += 1
+            self._note(name, arguments, answer)
             self._follow(name, arguments, answer)
         self._drop_stale_hints(name)
-        for what, found, due in differences(self.memory, self.reference, self.shape.words):
-            raise Differs(f"after {name}{arguments}: {what}: {found!r}, and it should be {due!r}")
+        self._done += 1
+        self.seen["operations"] += 1
+        overflowing = int(self.memory.state.numbers[OVERFLOWING])
+        self.seen["a count goes into the overflow table"] += overflowing > self._overflowing
+        self.seen["a count comes out of it"] += overflowing < self._overflowing
+        self._overflowing = overflowing
+        if self._done % self.every == 0:
+            self.compare((name, *arguments))
         return answer
+
+    def compare(self, after: tuple[Any, ...]) -> None:
+        """Whether both keep the same."""
+        s = self.memory.state
+        for what, found, due in differences(self.memory, self.reference, self.shape.words):
+            raise Differs(f"after {after}: {what}: {found!r}, and it should be {due!r}")
+        self.seen["a chain of three"] += max(chain_lengths(self.memory)) >= 3
+        self.seen["one record is free"] += len(s.records) - self.memory.records_in_use == 1
+
+    def _note(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:
+        """What is worth counting, before the specification follows."""
+        if name == "write" and self.memory.stages.get(place := self.memory.place(*arguments[:2]), ("",))[0] == "found":
+            self._written.add(place)
+        if name == "compare":
+            place = self.memory.place(*arguments)
+            self.seen["a page changes between scan and comparison"] += not answer and place in self._written
+            self.seen["equal hashes, different bytes"] += not answer and place not in self._written
+            self._written.discard(place)
+        if name in ("scan", "start_share"):
+            page = self.page(*arguments[:2])
+            key, domain = sharing.key_of(self.reference, page), self.reference.ids[Domain][0]
+            self.seen["a hint agrees in part only"] += any(
+                sharing.has_hint(self.reference, other, key, domain) and sharing.key_of(self.reference, other) != key
+                and frame_is_private(self.reference, other)
+                and self.reference.hint[other] == HintFrame(self.reference.short[sharing.key_of(self.reference, other)])
+                for other in self.pages
+            )  # fmt: skip
+        self.seen["equal hashes, different bytes"] += name == "scan" and answer == FALSE_MATCH
 
     def _steps(self, name: str, arguments: tuple[Any, ...], answer: Any) -> Steps:
         return getattr(self, f"steps_of_{name}")(answer, *arguments)  # type: ignore[no-any-return]
@@ -245,345 +221,5 @@ class Pair:
             raise Refusal("NO_TRANSFER")
         self.memory.end_transfer(self.transfers.pop(number))
 
-    # What each is in steps of the specification.
 
-    def steps_of_power_on(self, _: Any, vm: int) -> Steps:
-        """With the overhead frames that were chosen."""
-        from pagelaw.spec import power
-
-        name = self.reference.ids[Name][vm]
-        yield power.power_vm_on, (name,)
-        held = self.memory.vms[vm].held
-        for number in range(self.shape.overhead):
-            yield power.take_overhead_frame, (name, self.reference.ids[MPN][held[number] if held else 0])
-
-    def steps_of_power_off(self, answer: Any, vm: int) -> Steps:
-        """As the reference does it; transfers are not ended for it."""
-        from pagelaw.spec import power
-
-        s, name = self.reference, self.reference.ids[Name][vm]
-        yield power.power_vm_off, (name,)
-        for page in s.each(Page, name):
-            yield from operations.stop_operation(s, page)
-            if s.pmap[page] != Untouched():
-                yield power.reap, (page,)
-                if s.operation[page] != Idle():
-                    yield from operations.unmap(s, page)
-                    yield power.release_at_power_off, (page,)
-        yield from operations.power_off(s, name) if False else self._end_of_power_off(name)
-
-    def _end_of_power_off(self, name: Name) -> Steps:
-        from pagelaw.spec import power
-        from pagelaw.spec.vocabulary import Reserved
-
-        s = self.reference
-        for cpu in s.each(VCPU, name):
-            yield from operations.drop_page_in(s, cpu)
-        for mpn in s.ids[MPN]:
-            if s.frame[mpn] == Reserved(name):
-                yield power.return_overhead_frame, (name, mpn)
-        yield power.finish_power_off, (name,)
-
-    def _bring_in(self, page: Page) -> Steps:
-        s = self.reference
-        if s.life[page.vm] != Running():
-            yield balloon.pop, (page,)  # refused: the VM does not run
-        if isinstance(s.pmap[page], Mapped) and not may_read(s, page):
-            raise Blocked(reason("NOT_READABLE"))
-        if s.pmap[page] == Ballooned():
-            yield balloon.pop, (page,)
-        if s.pmap[page] == Untouched():
-            yield from operations.first_touch(s, page, self.frame(page))
-        elif isinstance(s.pmap[page], Swapped):
-            yield from operations.page_in(s, page, self.frame(page), self._cpu(page))
-
-    def _cpu(self, page: Page) -> VCPU:
-        """A vCPU that is not in the middle of a page-in."""
-        s = self.reference
-        return next(cpu for cpu in s.each(VCPU, page.vm) if s.fetch[cpu] == NoFetch())
-
-    def _make_writable(self, page: Page) -> Steps:
-        s = self.reference
-        yield from self._bring_in(page)
-        backing = s.pmap[page]
-        assert isinstance(backing, Mapped)
-        if isinstance(s.frame[backing.mpn], Shared):
-            yield from operations.break_sharing(s, page, self.frame(page))
-        elif not may_write(s, page, backing.mpn):
-            raise Blocked(reason("OPERATION_IN_PROGRESS"))
-
-    def _look_at(self, page: Page) -> Steps:
-        s = self.reference
-        virtual = s.each(VPage, page.vm)[0]
-        if s.guest_table[virtual] != Names(page):
-            yield translation.guest_changes_table, (virtual, Names(page))
-
-    def steps_of_read(self, _: Any, vm: int, ppn: int, word: int) -> Steps:
-        """Through the window that the guest has."""
-        s, page = self.reference, self.page(vm, ppn)
-        yield from self._bring_in(page)
-        yield from self._look_at(page)
-        yield from operations.read(s, s.each(VCPU, page.vm)[0], s.each(VPage, page.vm)[0], s.ids[Word][word])
-
-    def steps_of_write(self, _: Any, vm: int, ppn: int, word: int, value: int) -> Steps:
-        """The same."""
-        s, page = self.reference, self.page(vm, ppn)
-        yield from self._make_writable(page)
-        yield from self._look_at(page)
-        cpu, virtual = s.each(VCPU, page.vm)[0], s.each(VPage, page.vm)[0]
-        yield from operations.write(s, cpu, virtual, s.ids[Word][word], Value(value))
-
-    def steps_of_scan(self, found: int | None, vm: int, ppn: int, leaving: bool = False) -> Steps:
-        """With the hinted page that was chosen."""
-        yield from self._scan(found, self.page(vm, ppn), leaving)
-
-    def _scan(self, found: int | None, page: Page, leaving: bool) -> Steps:
-        s = self.reference
-        if found in (MERGED, FALSE_MATCH, PINNED, None):
-            if not sharing.may_be_scanned(s, page):
-                yield sharing.scan_finds_shared_frame, (page,)  # refused: it may not be scanned
-            if leaving and sharing.nothing_matches(s, page):
-                yield sharing.scan_before_paging_misses, (page,)
-            if s.table[s.ids[Domain][0], sharing.key_of(s, page)] == NoEntry():
-                yield from self._mark(page)
-            yield from operations.share(s, page)
-        elif found == LEFT_HINT:
-            yield sharing.scan_leaves_hint, (page,)
-        elif found == MISSED:
-            yield sharing.scan_before_paging_misses, (page,)
-        if found is not None and (found == MERGED) != (not frame_is_private(s, page)):
-            raise Differs(f"scan of {page!r}: a match is {found == MERGED}, and it should be {found != MERGED}")
-
-    def _mark(self, page: Page) -> Steps:
-        """The hinted page that was chosen becomes a shared frame."""
-        s = self.reference
-        matching = [other for other in self.pages if sharing.is_match(s, page, other)]
-        chosen = [other for other in matching if self.memory.kind(self.pages.index(other)) == SHARED]
-        if not matching:
-            raise Blocked(reason("NO_MATCH"))
-        pinned = [other for other in matching if s.pins[self.frame(other)]]  # the one in the way, if it was refused
-        other = (chosen or pinned or matching)[0]
-        yield sharing.scan_finds_hint, (page, other)
-        yield from operations.flush_all(s, other)
-        yield sharing.mark_shared, (other,)
-
-    def steps_of_scan_all(self, found: list[int], places: tuple[int, ...]) -> Steps:
-        """One page after the other."""
-        for place, one in zip(places, found, strict=True):
-            page = self.pages[place]
-            if one in (NOT_PRIVATE, PINNED):
-                with_reason = "NOT_PRIVATE" if one == NOT_PRIVATE else "PINNED"
-                self._must_refuse(page, with_reason)
-            elif one not in (HINT_PRESENT, TABLE_FULL):
-                self.seen[f"batch outcome {one}"] += 1
-                yield from self._scan(one, page, leaving=False)
-
-    def _must_refuse(self, page: Page, due: str) -> None:
-        trial = trial_of(self.reference)
-        whole, self.reference = self.reference, trial
-        try:
-            for rule, given in self._scan(None, page, leaving=False):
-                rule(trial, *given)
-        except Blocked as refused:
-            if refused.reason.name == due:
-                return
-        finally:
-            self.reference = whole
-        raise Differs(f"scan of {page!r} in a batch: passed over as {due}")
-
-    # Sharing in steps.
-
-    def steps_of_start_share(self, _: Any, vm: int, ppn: int) -> Steps:
-        """Through a hint, if no frame is listed."""
-        s, page = self.reference, self.page(vm, ppn)
-        if sharing.may_be_scanned(s, page) and s.table[s.ids[Domain][0], sharing.key_of(s, page)] == NoEntry():
-            yield from self._mark(page)
-        yield sharing.scan_finds_shared_frame, (page,)
-
-    def steps_of_protect(self, _: Any, vm: int, ppn: int) -> Steps:
-        """All flush at once."""
-        page = self.page(vm, ppn)
-        yield sharing.protect, (page,)
-        yield from operations.flush_all(self.reference, page)
-        yield sharing.await_flushes, (page,)
-
-    def steps_of_check_pins(self, _: Any, vm: int, ppn: int) -> Steps:
-        """The same step."""
-        yield sharing.check_pins, (self.page(vm, ppn),)
-
-    def steps_of_compare(self, equal: bool | None, vm: int, ppn: int) -> Steps:
-        """The same step."""
-        page = self.page(vm, ppn)
-        yield sharing.compare, (page,)
-        if equal is not None and equal != (self.reference.operation[page] != Idle()):
-            raise Differs(f"compare of {page!r}: equal is {equal}, and it should be {not equal}")
-
-    def steps_of_merge(self, _: Any, vm: int, ppn: int) -> Steps:
-        """And the old frame is left at once."""
-        page = self.page(vm, ppn)
-        yield sharing.merge, (page,)
-        yield from operations.leave(self.reference, page)
-
-    def steps_of_abandon(self, _: Any, vm: int, ppn: int) -> Steps:
-        """A page-in ends with its handler."""
-        s, page = self.reference, self.page(vm, ppn)
-        stage = s.operation[page]
-        if isinstance(stage, ComingIn):
-            yield paging.fail_read, (stage.cpu,)
-        else:
-            yield in_common.abandon, (page,)
-
-    # Paging.
-
-    def steps_of_set_swap_target(self, _: Any, vm: int, pages: int) -> Steps:
-        """The same."""
-        yield paging.set_swap_target, (self.reference.ids[Name][vm], pages)
-
-    def steps_of_page_out(self, answer: bool | None, vm: int, ppn: int) -> Steps:
-        """Sharing is tried first."""
-        s, page = self.reference, self.page(vm, ppn)
-        trial = trial_of(s)
-        if s.life[page.vm] == Running() and s.operation[page] == Idle() and paging.may_be_victim(s, page):
-            may = paging.may_lose_a_page(s, page.vm)
-            if frame_is_private(s, page) and not s.attempted[page] and may:
-                yield from self._scan_leaving(page)
-            if not frame_is_private(s, page) and frame_is_private(trial, page):
-                return
-        yield paging.pick_for_paging, (page,)
-        yield from operations.flush_all(s, page)
-        yield in_common.finish_unmapping, (page,)
-        slot = self._slot(page)
-        yield paging.reserve_slot, (page, slot)
-        yield from self._write_and_commit(page, slot)
-
-    def _scan_leaving(self, page: Page) -> Steps:
-        s = self.reference
-        if sharing.nothing_matches(s, page):
-            yield sharing.scan_before_paging_misses, (page,)
-        else:
-            yield from self._scan(None, page, leaving=True)
-
-    def _slot(self, page: Page) -> Slot:
-        place = self.pages.index(page)
-        stage = self.memory.stages.get(place, ("", 0))
-        if stage[0] == "slot held":
-            return self.reference.ids[Slot][stage[1]]
-        free = [slot for slot in self.reference.ids[Slot] if self.reference.slot_count[slot] == 0]
-        number = int(self.memory.state.pmap[place]) & 0xFFFFFFF
-        taken = self.reference.ids[Slot][number] if self.memory.kind(place) == SWAPPED else None
-        return taken or (free or self.reference.ids[Slot])[0]
-
-    def _write_and_commit(self, page: Page, slot: Slot) -> Steps:
-        s = self.reference
-        yield paging.start_write, (page, s.slot_contents[slot])
-        yield paging.finish_write, (page,)
-        yield from self._commit(page)
-
-    def _commit(self, page: Page) -> Steps:
-        s, backing = self.reference, self.reference.pmap[page]
-        yield paging.commit_page_out, (page,)
-        if isinstance(backing, Mapped) and isinstance(s.frame_slot[backing.mpn], KeptSlot):
-            yield paging.forget_copy_of_shared_frame, (backing.mpn,)
-
-    def steps_of_pick_for_paging(self, _: Any, vm: int, ppn: int) -> Steps:
-        """All flush at once."""
-        page = self.page(vm, ppn)
-        yield paging.pick_for_paging, (page,)
-        yield from operations.flush_all(self.reference, page)
-
-    def steps_of_finish_unmapping(self, _: Any, vm: int, ppn: int) -> Steps:
-        """The same step."""
-        yield in_common.finish_unmapping, (self.page(vm, ppn),)
-
-    def steps_of_reserve_slot(self, _: Any, vm: int, ppn: int) -> Steps:
-        """The slot that was chosen."""
-        page = self.page(vm, ppn)
-        yield paging.reserve_slot, (page, self._slot(page))
-
-    def steps_of_write_out(self, _: Any, vm: int, ppn: int) -> Steps:
-        """The disk is done at once."""
-        s, page = self.reference, self.page(vm, ppn)
-        stage = s.operation[page]
-        yield paging.start_write, (page, s.slot_contents[getattr(stage, "slot", s.ids[Slot][0])])
-        yield paging.finish_write, (page,)
-
-    def steps_of_commit(self, _: Any, vm: int, ppn: int) -> Steps:
-        """The copy of a shared frame is not kept."""
-        yield from self._commit(self.page(vm, ppn))
-
-    def steps_of_start_page_in(self, _: Any, vm: int, ppn: int) -> Steps:
-        """By some vCPU, into the frame that was chosen."""
-        page = self.page(vm, ppn)
-        coming = self.memory.stages.get(self.pages.index(page), ("",))[0] == "coming in"
-        frame = self.frame(page) if coming else operations.first_free_frame(self.reference)
-        yield paging.start_page_in, (self._cpu(page), page, frame)
-
-    def steps_of_finish_page_in(self, _: Any, vm: int, ppn: int) -> Steps:
-        """Read and installed."""
-        s, page = self.reference, self.page(vm, ppn)
-        stage = s.operation[page]
-        cpu = stage.cpu if isinstance(stage, ComingIn) else self._cpu(page)
-        yield paging.finish_read, (cpu,)
-        yield paging.install_page_in, (cpu,)
-
-    # Balloon, devices.
-
-    def steps_of_start_driver(self, _: Any, vm: int) -> Steps:
-        """The same step."""
-        yield balloon.start_driver, (self.reference.ids[Name][vm],)
-
-    def steps_of_set_balloon_target(self, _: Any, vm: int, pages: int) -> Steps:
-        """The same step."""
-        yield balloon.set_balloon_target, (self.reference.ids[Name][vm], pages)
-
-    def steps_of_reset_driver(self, _: Any, vm: int) -> Steps:
-        """Every annotation goes first."""
-        s, name = self.reference, self.reference.ids[Name][vm]
-        for page in s.each(Page, name):
-            if s.pmap[page] == Ballooned() and s.driver[name] == balloon.MustReset():
-                yield balloon.forget_ballooned_page, (page,)
-        yield balloon.reset_driver, (name,)
-
-    def steps_of_inflate(self, _: Any, vm: int, ppn: int) -> Steps:
-        """To the end."""
-        yield from operations.offer_to_balloon(self.reference, self.page(vm, ppn))
-
-    def steps_of_deflate(self, _: Any, vm: int, ppn: int) -> Steps:
-        """The same step."""
-        yield balloon.deflate, (self.page(vm, ppn),)
-
-    def steps_of_start_transfer(self, _: Any, number: int, vm: int, ppn: int, writes: bool) -> Steps:
-        """Directly: all memory is low."""
-        from pagelaw.spec.vocabulary import Transfer as Named
-
-        s, page = self.reference, self.page(vm, ppn)
-        transfer = s.ids[Named][number]
-        start = devices.start_inbound if writes else devices.start_outbound
-        if s.transfer[transfer] == devices.NoTransfer():
-            yield from self._make_writable(page) if writes else self._bring_in(page)
-            yield devices.fill_device_entry, (page,)
-        yield start, (transfer, page)
-
-    def steps_of_device_write(self, _: Any, number: int, word: int, value: int) -> Steps:
-        """The same step."""
-        from pagelaw.spec.vocabulary import Transfer as Named
-
-        s = self.reference
-        yield devices.device_writes, (s.ids[Named][number], s.ids[Word][word], Value(value))
-
-    def steps_of_end_transfer(self, _: Any, number: int) -> Steps:
-        """The same step."""
-        from pagelaw.spec.vocabulary import Transfer as Named
-
-        s = self.reference
-        yield operations.end_transfer(s, s.ids[Named][number])
-
-
-def reason(name: str) -> Any:
-    """A reason of the specification by its name."""
-    from pagelaw.spec.refusals import Refused
-
-    return Refused[name]
-
-
-__all__ = ["Differs", "HintFrame", "Pair", "Shape", "Unmapped", "contents"]
+__all__ = ["Differs", "Pair", "Shape"]

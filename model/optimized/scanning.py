@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .compiling import compiled
 from .records import cut_for_hint
 from .state import (
@@ -19,6 +17,8 @@ from .state import (
     PRIVATE,
     PRIVATE_HELD,
     SHARED,
+    Array,
+    Number,
     State,
     free_frame,
     is_in_operation,
@@ -55,35 +55,35 @@ from .table import (
 
 
 @compiled
-def has_hint(s: State, page: int) -> bool:
+def has_hint(s: State, page: Number) -> bool:
     """Whether the page has left a hint that still stands."""
     kind = kind_of(s.pmap[page])
-    return kind == HINTED or kind == HINTED_HELD
+    return kind in (HINTED, HINTED_HELD)
 
 
 @compiled
-def is_held(s: State, page: int) -> bool:
+def is_held(s: State, page: Number) -> bool:
     """Whether an operation or a transfer has the page, whose frame is its own."""
     kind = kind_of(s.pmap[page])
-    return kind == PRIVATE_HELD or kind == HINTED_HELD
+    return kind in (PRIVATE_HELD, HINTED_HELD)
 
 
 @compiled
-def is_private(s: State, page: int) -> bool:
+def is_private(s: State, page: Number) -> bool:
     """Whether the page's frame is its own."""
     kind = kind_of(s.pmap[page])
-    return kind == PRIVATE or kind == HINTED or kind == PRIVATE_HELD or kind == HINTED_HELD
+    return kind in (PRIVATE, HINTED, PRIVATE_HELD, HINTED_HELD)
 
 
 @compiled
-def own_frame(s: State, page: int) -> int:
+def own_frame(s: State, page: Number) -> Number:
     """The frame of a page that has one for itself."""
     number = number_of(s.pmap[page])
     return frame_of_hint(s, number) if has_hint(s, page) else number
 
 
 @compiled
-def look(s: State, page: int, hashed: Any, known: int, known_hash: Any) -> tuple[int, int]:
+def look(s: State, page: Number, hashed: Any, known: Number, known_hash: Any) -> tuple[Number, Number]:
     """What a page's hash leads to: a shared frame, a live hint, or nothing; and the record. Stale hints go.
 
     known: the record that a hash was needed for, which is `known_hash`: it is gone on from there; or NO_RECORD.
@@ -112,7 +112,7 @@ def look(s: State, page: int, hashed: Any, known: int, known_hash: Any) -> tuple
 
 
 @compiled
-def drop_hint(s: State, page: int) -> None:
+def drop_hint(s: State, page: Number) -> None:
     """A page's hint goes; the page has a frame of its own, as before."""
     entry = s.pmap[page]
     record = number_of(entry)
@@ -123,7 +123,7 @@ def drop_hint(s: State, page: int) -> None:
 
 
 @compiled
-def share_hinted(s: State, record: int, hashed: Any) -> None:
+def share_hinted(s: State, record: Number, hashed: Any) -> None:
     """The page that left a hint comes to have a shared frame, with one user; the record stays its own."""
     page, frame = page_of_hint(s, record), frame_of_hint(s, record)
     unchain_hint(s, record)
@@ -132,7 +132,7 @@ def share_hinted(s: State, record: int, hashed: Any) -> None:
 
 
 @compiled
-def merge(s: State, page: int, record: int) -> None:
+def merge(s: State, page: Number, record: Number) -> None:
     """A page shares a frame from now on, and its own is free. The reference is there already."""
     if has_hint(s, page):
         drop_hint(s, page)
@@ -142,7 +142,7 @@ def merge(s: State, page: int, record: int) -> None:
 
 
 @compiled
-def leave_hint(s: State, page: int, hashed: Any) -> int:
+def leave_hint(s: State, page: Number, hashed: Any) -> Number:
     """A page leaves a hint in place of an older one."""
     frame = own_frame(s, page)
     held = is_held(s, page)
@@ -161,13 +161,15 @@ def leave_hint(s: State, page: int, hashed: Any) -> int:
 
 
 @compiled
-def scan_one(s: State, page: int, hashed: Any, leaving: bool, known: int, known_hash: Any) -> tuple[int, int]:
+def scan_one(
+    s: State, page: Number, hashed: Any, leaving: bool, known: Number, known_hash: Any
+) -> tuple[Number, Number]:
     """A whole scan of one page, if nothing has to be asked."""
     held = is_held(s, page)
     if not is_private(s, page) or (held and is_in_operation(s, page)):
         return NOT_PRIVATE, NO_RECORD
     found, record = look(s, page, hashed, known, known_hash)
-    by_hint = found == FOUND_HINT or found == FALSE_HINT
+    by_hint = found in (FOUND_HINT, FALSE_HINT)
     if by_hint or found == FOUND_SHARED:
         if held or (by_hint and is_held(s, page_of_hint(s, record))):
             return PINNED, record
@@ -189,8 +191,8 @@ def scan_one(s: State, page: int, hashed: Any, leaving: bool, known: int, known_
 
 @compiled
 def scan_many(
-    s: State, pages: Any, hashes: Any, outcomes: Any, start: int, known: int, known_hash: Any
-) -> tuple[int, int]:
+    s: State, pages: Array, hashes: Array, outcomes: Array, start: Number, known: Number, known_hash: Any
+) -> tuple[Number, Number]:
     """Scan these pages in order, as far as nothing has to be asked; where it stopped, and the record asked about."""
     for at in range(start, len(pages)):
         found, record = scan_one(s, pages[at], hashes[at], False, known, known_hash)

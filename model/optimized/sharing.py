@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from .guests import Guests
-from .memory import SHARED, SWAPPED
 from .records import frame_in_hint
 from .refusing import BadInput, Refusal, TableFull
 from .scanning import (
@@ -34,9 +33,10 @@ from .state import (
     HINTED_HELD,
     PRIVATE,
     PRIVATE_HELD,
+    SHARED,
+    SWAPPED,
     TRIED,
     Array,
-    number_of,
     same,
     set_entry,
     set_tried,
@@ -274,6 +274,3 @@ class Memory(Guests):
 def frames_of_hints(highs: Array, width: Any) -> Array:
     """The frames that hint records name, for many at once."""
     return frame_in_hint(highs, width).astype(np.int64)
-
-
-__all__ = ["Memory", "number_of"]

@@ -30,6 +30,8 @@ in use of the overflow table, and pages that an operation has."""
 EIGHT = 8
 Array = Any
 """A numpy array."""
+Number = Any
+"""A whole number, Python's or numpy's."""
 
 
 class State(NamedTuple):
@@ -63,41 +65,41 @@ class State(NamedTuple):
 
 
 @compiled
-def kind_of(entry: Any) -> int:
+def kind_of(entry: Any) -> Number:
     """Where the page's contents are."""
-    return (np.int64(entry) >> 28) & 7  # type: ignore[return-value]
+    return (np.int64(entry) >> 28) & 7
 
 
 @compiled
-def number_of(entry: Any) -> int:
+def number_of(entry: Any) -> Number:
     """Which frame, record or slot."""
-    return np.int64(entry) & NUMBER  # type: ignore[return-value]
+    return np.int64(entry) & NUMBER
 
 
 @compiled
-def set_entry(s: State, page: int, kind: int, number: int) -> None:
+def set_entry(s: State, page: Number, kind: Number, number: Number) -> None:
     """A page's contents are elsewhere now; what was tried stays as it is."""
     s.pmap[page] = (np.int64(s.pmap[page]) & TRIED) | kind << 28 | number
 
 
 @compiled
-def set_tried(s: State, page: int, tried: bool) -> None:
+def set_tried(s: State, page: Number, tried: bool) -> None:
     """Whether an attempt to share the page found nothing."""
     s.pmap[page] = (np.int64(s.pmap[page]) & (TRIED - 1)) | (TRIED if tried else 0)
 
 
 @compiled
-def take_frame(s: State) -> int:
+def take_frame(s: State) -> Number:
     """The first free frame, or NOTHING."""
     frame = s.numbers[FREE_FRAME]
     if frame != NOTHING:
         s.numbers[FREE_FRAME] = np.int64(s.words[frame, 0])
         s.numbers[FREE_FRAMES] -= 1
-    return frame  # type: ignore[no-any-return]
+    return frame
 
 
 @compiled
-def free_frame(s: State, frame: int) -> None:
+def free_frame(s: State, frame: Number) -> None:
     """A frame has no use any more: its first word names the next free one."""
     s.words[frame, 0] = np.uint64(s.numbers[FREE_FRAME])
     s.numbers[FREE_FRAME] = frame
@@ -105,11 +107,11 @@ def free_frame(s: State, frame: int) -> None:
 
 
 @compiled
-def same(s: State, one: int, other: int) -> bool:
+def same(s: State, one: Number, other: Number) -> bool:
     """Whether two frames hold the same, compared in full."""
     words = s.words.shape[1]
     if words == 1:
-        return s.words[one, 0] == s.words[other, 0]  # type: ignore[no-any-return]
+        return bool(s.words[one, 0] == s.words[other, 0])
     for start in range(0, words, EIGHT):  # a cache line at a time
         differ = np.uint64(0)
         for word in range(start, start + EIGHT):
@@ -120,15 +122,15 @@ def same(s: State, one: int, other: int) -> bool:
 
 
 @compiled
-def vm_of(s: State, page: int) -> int:
+def vm_of(s: State, page: Number) -> Number:
     """Whose page it is."""
-    return np.searchsorted(s.first_page, page, side="right") - 1  # type: ignore[return-value]
+    return np.searchsorted(s.first_page, page, side="right") - 1
 
 
 @compiled
-def is_in_operation(s: State, page: int) -> bool:
+def is_in_operation(s: State, page: Number) -> bool:
     """Whether an operation has the page. There are few."""
-    for at in range(s.numbers[IN_OPERATION]):
+    for at in range(s.numbers[IN_OPERATION]):  # noqa: SIM110  (compiled: no generators)
         if s.operated[at] == page:
             return True
     return False

@@ -1,0 +1,122 @@
+"""Which operation comes next when the memory manager and the specification are run side by side.
+
+Most of what is drawn can be done: operations under way take their next step, pages that could be shared are scanned.
+Some is refused, for every reason there is. The source of chance is a seeded one, or one whose draws can be shrunk.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from .pairing import Pair
+from .scanning import is_private
+from .state import BALLOONED, SWAPPED
+
+Operation = tuple[Any, ...]
+"""Its name, and its arguments."""
+
+NEXT = {
+    "found": "protect", "quiet": "check_pins", "alone": "compare", "same": "merge", "unmapping": "finish_unmapping",
+    "unmapped": "reserve_slot", "slot held": "write_out", "written": "commit", "coming in": "finish_page_in",
+}  # fmt: skip
+"""The step that an operation takes next, by its stage."""
+STEPS = (*NEXT.values(), "abandon")
+OF_A_PAGE = (
+    "write", "write", "write", "write", "write", "read", "scan", "scan", "scan", "start_share", "start_share",
+    "start_share", "page_out", "pick_for_paging", "start_page_in", "inflate", "deflate", "start_transfer",
+)  # fmt: skip
+OF_A_PRIVATE_PAGE = ("scan", "start_share", "page_out", "pick_for_paging")
+OF_A_VM = ("set_swap_target", "set_balloon_target", "start_driver", "reset_driver", "power_on", "power_off")
+
+
+def beginning(pair: Pair) -> list[Operation]:
+    """All VMs run, with drivers, and policy asks for as much as there is."""
+    done: list[Operation] = []
+    for vm, size in enumerate(pair.shape.pages):
+        done += [("power_on", vm), ("set_swap_target", vm, size), ("set_balloon_target", vm, size - 1)]
+        done += [("start_driver", vm), ("reset_driver", vm)]
+    return done
+
+
+def drawn(pair: Pair, random: Random) -> Operation:
+    """The next operation."""
+    kind = random.randrange(24)
+    if kind < 8 and pair.memory.stages:
+        return next_step(pair, random)
+    if kind < 9:
+        return of_a_vm(pair, random)
+    if kind < 10:
+        places = range(len(pair.pages))
+        return "scan_all", tuple(random.sample(places, random.randrange(1, len(places) + 1)))
+    if kind < 12:
+        return of_a_transfer(pair, random)
+    if kind < 13:
+        return random.choice(STEPS), *some_page(pair, random)
+    return of_a_page(pair, random)
+
+
+def some_page(pair: Pair, random: Random) -> tuple[int, int]:
+    """A VM and one of its pages."""
+    vm = random.randrange(len(pair.shape.pages))
+    return vm, random.randrange(pair.shape.pages[vm])
+
+
+def next_step(pair: Pair, random: Random) -> Operation:
+    """An operation under way takes its next step; or is abandoned; or its page is written meanwhile."""
+    place = random.choice(sorted(pair.memory.stages))
+    vm, ppn = pair.numbers(place)
+    stage = pair.memory.stages[place][0]
+    chance = random.randrange(12)
+    if chance == 0:
+        return "abandon", vm, ppn
+    if chance == 1:
+        return "write", vm, ppn, random.randrange(pair.shape.words), random.randrange(pair.shape.values)
+    if chance == 2:
+        return "start_transfer", random.randrange(3), vm, ppn, random.random() < 0.5
+    return NEXT[stage], vm, ppn
+
+
+def of_a_vm(pair: Pair, random: Random) -> Operation:
+    """Power, drivers, targets."""
+    vm = random.randrange(len(pair.shape.pages))
+    off = [number for number, one in enumerate(pair.memory.vms) if not one.runs]
+    if off and random.random() < 0.6:
+        return "power_on", random.choice(off)
+    name = random.choice(OF_A_VM)
+    if name == "power_off" and random.random() < 0.8:
+        name = "reset_driver"
+    if name.startswith("set_"):
+        size = pair.shape.pages[vm]
+        return name, vm, random.choice((size, size, size, size - 1, 1, 0, size + 1))
+    return name, vm
+
+
+def of_a_transfer(pair: Pair, random: Random) -> Operation:
+    """A device goes on, or is done."""
+    number = random.choice(sorted(pair.transfers)) if pair.transfers and random.random() < 0.9 else random.randrange(3)
+    if random.random() < 0.4:
+        return "device_write", number, random.randrange(pair.shape.words), random.randrange(pair.shape.values)
+    return "end_transfer", number
+
+
+def of_a_page(pair: Pair, random: Random) -> Operation:
+    """A guest, a driver or a daemon does something with a page."""
+    name = random.choice(OF_A_PAGE)
+    vm, ppn = some_page(pair, random)
+    kinds = {"deflate": BALLOONED, "start_page_in": SWAPPED}
+    wanted = kinds.get(name)
+    if wanted is not None or (name in OF_A_PRIVATE_PAGE and random.random() < 0.8):
+        fit = [place for place in range(len(pair.pages))
+               if (pair.memory.kind(place) == wanted if wanted else is_private(pair.memory.state, place))]  # fmt: skip
+        vm, ppn = pair.numbers(random.choice(fit)) if fit else (vm, ppn)
+    if name == "write":
+        value = random.choice((0, 0, *range(pair.shape.values)))
+        return name, vm, ppn, random.randrange(pair.shape.words), value
+    if name == "read":
+        return name, vm, ppn, random.randrange(pair.shape.words)
+    if name == "scan":
+        return name, vm, ppn, random.random() < 0.2
+    if name == "start_transfer":
+        return name, random.randrange(3), vm, ppn, random.random() < 0.5
+    return name, vm, ppn

@@ -1,0 +1,125 @@
+"""Runs of the memory manager beside the specification: seeded ones in batches, and a difference made short.
+
+Every operation is done in both, and its refusals and choices are judged at once; that both keep the same is looked
+at after each so many operations, and when a batch is over. If something differs the batch is done again, looked at
+after each operation, and operations are left out as long as it still differs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import Any
+
+import attrs
+
+from ..reference.shortening import shortened
+from .drawing import Operation, beginning, drawn
+from .pairing import Differs, Pair, Shape
+
+CORNERS = (
+    "a count goes into the overflow table", "a count comes out of it", "a chain of three", "stale hint dropped",
+    "a hint agrees in part only", "equal hashes, different bytes", "a page changes between scan and comparison",
+    "one record is free", "TableFull",
+)  # fmt: skip
+"""What a run has to come to, beside all that is refused."""
+
+
+@attrs.frozen
+class Fault:
+    """Operations after which the two differ, of which none can be left out; how many there were at first."""
+
+    shape: Shape
+    operations: tuple[Operation, ...]
+    told: str
+    done: int
+
+    def program(self) -> str:
+        """The same, to be run."""
+        lines = [f"pair.do({', '.join(map(repr, operation))})" for operation in self.operations]
+        return "\n".join([f"pair = Pair({self.shape!r})", *lines, f"# {self.told}"])
+
+
+def replay(shape: Shape, operations: Iterable[Operation]) -> tuple[list[Operation], str] | None:
+    """The operations up to the first difference, and what that is; None if there is none."""
+    pair, done = Pair(shape), []
+    for operation in operations:
+        done.append(operation)
+        try:
+            pair.do(*operation)
+        except Differs as found:
+            return done, str(found)
+    return None
+
+
+def made_short(shape: Shape, operations: Sequence[Operation], done: int) -> Fault:
+    """A fault with as few operations as do."""
+
+    def attempt(tried: Sequence[Any]) -> list[Any] | None:
+        found = replay(shape, tried)
+        return found[0] if found else None
+
+    first = attempt(operations)
+    if first is None:
+        raise AssertionError("a difference that does not come again: the manager is not deterministic")
+    kept = shortened(first, attempt)
+    told = replay(shape, kept)
+    assert told is not None
+    return Fault(shape, tuple(kept), told[1], done)
+
+
+def batch(shape: Shape, seed: int, length: int = 100, every: int = 25) -> tuple[Counter[str], Fault | None]:
+    """So many operations drawn with a seed; what was seen, and the fault if there is one."""
+    random, pair = Random(seed), Pair(shape)
+    pair.every = every
+    done: list[Operation] = []
+    try:
+        for operation in beginning(pair):
+            done.append(operation)
+            pair.do(*operation)
+        for _ in range(length):
+            done.append(drawn(pair, random))
+            pair.do(*done[-1])
+        pair.compare(("the end",))
+    except Differs:
+        return pair.seen, made_short(shape, done, len(done))
+    return pair.seen, None
+
+
+def hunt(
+    shapes: Sequence[Shape], seeds: Iterable[int], length: int = 100, every: int = 25
+) -> tuple[Counter[str], Fault | None]:
+    """Batches with these seeds, the shapes in turn, until one finds a fault; what was seen in all."""
+    seen: Counter[str] = Counter()
+    for seed in seeds:
+        found, fault = batch(shapes[seed % len(shapes)], seed, length, every)
+        seen += found
+        if fault is not None:
+            return seen, attrs.evolve(fault, done=seen["operations"])
+    return seen, None
+
+
+def halves(row: bytes) -> tuple[int, int]:
+    """What is in the two words of a small page."""
+    return row[0], row[len(row) // 2]
+
+
+def upper_bits_only(row: bytes) -> int:
+    """A hash of which only two upper bits are ever set: most pages collide."""
+    first, second = halves(row)
+    return (first + second & 3) << 62
+
+
+def little_in_the_upper_bits(row: bytes) -> int:
+    """A hash that differs mostly in bits that a hint does not store."""
+    first, second = halves(row)
+    return (first & 1) << 63 | (second & 1) | (first & 2)
+
+
+SHAPES = (
+    Shape(), Shape(hashed=upper_bits_only), Shape(hashed=little_in_the_upper_bits),
+    Shape(pages=(6, 3), frames=9, records=3), Shape(width=28, buckets=256, count_top=3),
+    Shape(by_number=True, words=1, values=4), Shape(hashed=little_in_the_upper_bits, width=26, buckets=256),
+)  # fmt: skip
+"""Small machines: of real bytes and by number, with good and weak hashes, with few records, with wide numbers."""
