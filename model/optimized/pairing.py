@@ -11,7 +11,11 @@ keep must be the same. Otherwise: Differs.
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import current_thread, main_thread
 from typing import Any
 
 import numpy as np
@@ -30,6 +34,7 @@ from ..reference.beside import trial_of
 from ..reference.setup import Hashing as ReferenceHashing
 from ..reference.setup import Sizes, machine
 from .comparing import chain_lengths, differences
+from .compiling import IS_COMPILED
 from .following import Differs, Following, Shape, Steps
 from .guests import Transfer
 from .memory import Machine
@@ -37,6 +42,38 @@ from .refusing import BadInput, Refusal, TableFull
 from .scanning import FALSE_MATCH, has_hint
 from .sharing import Memory
 from .state import OVERFLOWING
+
+FAILS = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What the manager does when it fails. Refusals are no failures."""
+LONGEST = 0.2
+"""Seconds of processor time after which an operation does not end; they take a thousandth of it.
+What is compiled, when it is first called, takes longer, and is not watched."""
+
+
+@contextmanager
+def ending(name: str) -> Iterator[None]:
+    """Differs if what is done meanwhile does not end; not watched but in a program's main thread."""
+    watched = current_thread() is main_thread() and not IS_COMPILED
+    if not watched or signal.getsignal(signal.SIGVTALRM) not in (signal.SIG_DFL, stop):
+        yield
+        return
+    signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST)
+    try:
+        yield
+    except NeverEnds:
+        raise Differs(f"{name} does not end") from None
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+class NeverEnds(Exception):
+    """An operation took far too long."""
+
+
+def stop(*_: Any) -> None:
+    """The time is over."""
+    raise NeverEnds
 
 
 class Pair(Following):
@@ -88,8 +125,10 @@ class Pair(Following):
 
     def do(self, name: str, *arguments: Any) -> Any:
         """An operation in both; the manager's answer. Differs says what is wrong."""
+        ask = getattr(self, f"ask_{name}", None) or getattr(self.memory, name)
         try:
-            answer = getattr(self, f"ask_{name}", getattr(self.memory, name, None))(*arguments)  # type: ignore[misc]
+            with ending(name):
+                answer = ask(*arguments)
         except Refusal as refused:
             self.seen[f"{name} refused: {refused.reason}"] += 1
             self._is_refused(name, arguments, refused.reason)
@@ -97,7 +136,7 @@ class Pair(Following):
         except (TableFull, BadInput) as refused:
             self.seen[type(refused).__name__] += 1
             answer = None
-        except (IndexError, KeyError, ValueError, OverflowError, ZeroDivisionError) as wrong:
+        except FAILS as wrong:
             raise Differs(f"{name}{arguments}: the manager fails: {wrong!r}") from wrong
         else:
             self.seen[name] += 1
@@ -117,8 +156,11 @@ class Pair(Following):
     def compare(self, after: tuple[Any, ...]) -> None:
         """Whether both keep the same."""
         s = self.memory.state
-        for what, found, due in differences(self.memory, self.reference, self.shape.words):
-            raise Differs(f"after {after}: {what}: {found!r}, and it should be {due!r}")
+        try:
+            for what, found, due in differences(self.memory, self.reference, self.shape.words):
+                raise Differs(f"after {after}: {what}: {found}, and it should be {due}")
+        except FAILS as wrong:
+            raise Differs(f"after {after}: what the manager keeps makes no sense: {wrong!r}") from wrong
         self.seen["a chain of three"] += max(chain_lengths(self.memory)) >= 3
         self.seen["one record is free"] += len(s.records) - self.memory.records_in_use == 1
 

@@ -1,0 +1,99 @@
+"""The memory manager beside the specification: the same after every operation, whatever comes in between."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from pagelaw.model.optimized.drawing import beginning, drawn
+from pagelaw.model.optimized.hunting import CORNERS, SHAPES, batch, hunt, replay
+from pagelaw.model.optimized.pairing import Differs, Pair, Shape
+
+
+class Beside(RuleBasedStateMachine):
+    """Any operations, one by one: what Hypothesis draws it can leave out."""
+
+    @initialize(shape=st.sampled_from(SHAPES), random=st.randoms(use_true_random=False))
+    def begin(self, shape: Shape, random: Any) -> None:
+        self.pair = Pair(shape)
+        for operation in beginning(self.pair, random):
+            self.pair.do(*operation)
+
+    @rule(random=st.randoms(use_true_random=False))
+    def operate(self, random: Any) -> None:
+        self.pair.do(*drawn(self.pair, random))
+
+
+TestStepwise = Beside.TestCase
+TestStepwise.settings = settings(
+    max_examples=25, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.fixture(scope="module")
+def seen() -> Counter[str]:
+    """What 400 batches came to, none of which found a difference."""
+    found, fault = hunt(SHAPES, range(400))
+    assert fault is None, fault.program()
+    return found
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_every_corner_of_the_data_structures_is_reached(seen: Counter[str], corner: str) -> None:
+    assert seen[corner] > 0
+
+
+def test_every_operation_is_done_and_most_reasons_to_refuse_are_met(seen: Counter[str]) -> None:
+    operations = {name.removeprefix("steps_of_") for name in dir(Pair) if name.startswith("steps_of_")}
+    assert {name for name in operations if not seen[name]} == set()
+    assert sum(" refused: " in name for name in seen) > 60
+
+
+def test_a_batch_is_the_same_each_time() -> None:
+    assert batch(SHAPES[0], 5) == batch(SHAPES[0], 5)
+
+
+def test_what_differs_is_told_with_the_operation_and_both_values() -> None:
+    pair = Pair(Shape())
+    pair.do("power_on", 0)
+    pair.memory.vms[0].resident = 3
+    with pytest.raises(Differs, match=r"after \('read', 0, 0, 0\): resident of A: 4, and it should be 1"):
+        pair.do("read", 0, 0, 0)
+
+
+def test_a_page_that_the_specification_would_refuse_differs() -> None:
+    assert replay(Shape(), [("power_on", 0), ("read", 0, 0, 0)]) is None
+    pair = Pair(Shape())
+    pair.do("power_on", 0)
+    pair.memory.vms[1].runs = True
+    with pytest.raises(Differs, match="done; the specification refuses: the VM is not running"):
+        pair.do("read", 1, 0, 0)
+
+
+HASH = """
+from pagelaw.model.optimized.compiling import IS_COMPILED
+from pagelaw.model.optimized.hunting import SHAPES, batch
+from hashlib import sha256
+print(IS_COMPILED)
+seen = [sorted(batch(shape, seed, length=60)[0].items()) for seed, shape in enumerate(SHAPES)]
+print(sha256(repr(seen).encode()).hexdigest())
+"""
+
+
+def test_compiled_it_does_the_same() -> None:
+    pytest.importorskip("numba", reason="numba is not there: nothing is compiled")
+    told = []
+    for plain in ("1", ""):
+        environment = {**os.environ, "PAGELAW_PLAIN": plain}
+        done = subprocess.run([sys.executable, "-c", HASH], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        told.append(done.stdout.split())
+    assert told[0][0] == "False"
+    assert told[1][0] == "True"
+    assert told[0][1] == told[1][1]
