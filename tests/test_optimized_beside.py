@@ -91,7 +91,8 @@ def test_compiled_it_does_the_same() -> None:
     told = []
     for plain in ("1", ""):
         environment = {**os.environ, "PAGELAW_PLAIN": plain}
-        done = subprocess.run([sys.executable, "-c", HASH], env=environment, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-c", HASH]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         told.append(done.stdout.split())
     assert told[0][0] == "False"

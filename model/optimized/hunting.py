@@ -119,7 +119,7 @@ def little_in_the_upper_bits(row: bytes) -> int:
 
 SHAPES = (
     Shape(), Shape(hashed=upper_bits_only), Shape(hashed=little_in_the_upper_bits),
-    Shape(pages=(6, 3), frames=9, records=3), Shape(pages=(7, 2), frames=5), Shape(width=28, buckets=256, count_top=3),
+    Shape(pages=(6, 3), frames=9, records=3), Shape(pages=(7, 2), frames=4), Shape(width=28, buckets=256, count_top=3),
     Shape(by_number=True, words=1, values=4), Shape(hashed=little_in_the_upper_bits, width=26, buckets=256),
 )  # fmt: skip
 """Small machines: of real bytes and by number, with good and weak hashes, with few records, with wide numbers."""

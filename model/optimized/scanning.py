@@ -83,6 +83,13 @@ def own_frame(s: State, page: Number) -> Number:
 
 
 @compiled
+def own_frames(s: State, pages: Array, frames: Array) -> None:
+    """The same for many pages."""
+    for at in range(len(pages)):
+        frames[at] = own_frame(s, pages[at])
+
+
+@compiled
 def look(s: State, page: Number, hashed: Any, known: Number, known_hash: Any) -> tuple[Number, Number]:
     """What a page's hash leads to: a shared frame, a live hint, or nothing; and the record. Stale hints go.
 

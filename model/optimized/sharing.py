@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from .guests import Guests
-from .records import frame_in_hint
 from .refusing import BadInput, Refusal, TableFull
 from .scanning import (
     FALSE_HINT,
@@ -24,6 +23,7 @@ from .scanning import (
     look,
     merge,
     own_frame,
+    own_frames,
     scan_many,
     scan_one,
     share_hinted,
@@ -102,13 +102,9 @@ class Memory(Guests):
 
     def own_frames(self, places: Array) -> Array:
         """The frames of pages that have one for themselves."""
-        s = self.state
-        entries = s.pmap[places]
-        numbers = (entries & np.uint32((1 << 28) - 1)).astype(np.int64)
-        hinted = np.isin(entries >> np.uint32(28) & np.uint32(7), (HINTED, HINTED_HELD))
-        if hinted.any():
-            numbers[hinted] = frames_of_hints(s.records[numbers[hinted], 0], s.width)
-        return numbers
+        frames = np.zeros(len(places), np.int64)
+        own_frames(self.state, places, frames)
+        return frames
 
     def hash_of(self, vm: int, page: int) -> Any:
         """The hash of what a page holds that may be scanned."""
@@ -269,8 +265,3 @@ class Memory(Guests):
         set_entry(self.state, page, SWAPPED, slot)
         of.resident -= 1
         of.swapped += 1
-
-
-def frames_of_hints(highs: Array, width: Any) -> Array:
-    """The frames that hint records name, for many at once."""
-    return frame_in_hint(highs, width).astype(np.int64)

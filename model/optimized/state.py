@@ -124,7 +124,14 @@ def same(s: State, one: Number, other: Number) -> bool:
 @compiled
 def vm_of(s: State, page: Number) -> Number:
     """Whose page it is."""
-    return np.searchsorted(s.first_page, page, side="right") - 1
+    low, high = 0, len(s.first_page) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if s.first_page[middle] <= page:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 @compiled

@@ -56,8 +56,8 @@ def set_link(s: State, record: Number, link: Number) -> None:
 
 @compiled
 def bucket_of(s: State, hashed: Any) -> Number:
-    """The upper bits of a hash."""
-    return np.int64(hashed >> (np.uint64(64) - s.bucket_bits))
+    """The upper bits of a hash; in two shifts, as a shift by all 64 bits is none for a processor."""
+    return np.int64(hashed >> np.uint64(1) >> (np.uint64(63) - s.bucket_bits))
 
 
 # Records that are free.
