@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from . import reading
-from .figures import scale
+from .figures import scale, was_relied_on
 from .reading import BadInput
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ examples:
   pagelaw serve machine.toml --check        each step checked: ten times as long
 
 exit codes: 0 done; 1 with --check: a step did what the specification does not
-allow; 2 bad input; 130 interrupted.
+allow, or a step that is relied on is refused; 2 bad input, or without --check such
+a refusal; 130 interrupted.
 """
 
 
@@ -82,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pagelaw.model.experiments.planning import Mistake, read
     from pagelaw.model.experiments.run import Run
     from pagelaw.model.reference.beside import Violation
+    from pagelaw.spec.language import Blocked
 
     to = reading.file("--json", arguments.json)
     try:
@@ -94,6 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
     except Violation as found:
         print(f"pagelaw: {found}", file=sys.stderr)
         return 1
+    except Blocked as refused:
+        print(f"pagelaw: {was_relied_on(refused)}", file=sys.stderr)
+        return 1 if arguments.check else 2
     print("\n".join(table(done)))
     seconds = process_time() - started
     print(f"{done.server.steps:,} steps of the machine in {seconds:.1f} s of processor time, "

@@ -14,7 +14,7 @@ from typing import Any
 
 from pagelaw.spec import balloon, reclamation, shares, translation
 from pagelaw.spec.frames import reference_count
-from pagelaw.spec.language import VM, Value, Word
+from pagelaw.spec.language import VM, Blocked, Value, Word
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import (
     MPN,
@@ -74,8 +74,9 @@ class Server:
     def __init__(self, machine: Machine, checked: Do | None = None) -> None:
         self.machine = machine
         plainly = Plainly()
-        self.price_of = plainly.let(shares.price_of, Prices)
+        self.price_of = Prices(Plainly()(shares.price_of))
         """As `shares.price_of`, and fast."""
+        plainly.let(shares.price_of, self.price_of)
         self._ways = Ways(checked, plainly)
         self._times: defaultdict[Rule, int] = defaultdict(int)
         self.paged_in: Counter[VM] = Counter()
@@ -94,16 +95,27 @@ class Server:
         self._slots: list[Slot] = list(reversed(machine.ids[Slot]))
 
     def do(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
-        """Do one step."""
+        """Do one step; Blocked, with a note of what was asked for, if its rule refuses."""
         self._times[rule] += 1
-        return self._ways[rule](self.machine, *arguments)
+        try:
+            return self._ways[rule](self.machine, *arguments)
+        except Blocked as refused:
+            refused.add_note(call(rule, arguments))
+            raise
 
     def run(self, steps: Iterable[Proposal]) -> None:
-        """Do the steps of an operation, one after the other, each worked out when the one before it is done."""
+        """Do the steps of an operation, one after the other, each worked out when the one before it is done.
+
+        If a rule refuses: Blocked, with a note of what was asked for.
+        """
         s, ways, times = self.machine, self._ways, self._times
-        for rule, arguments in steps:
-            times[rule] += 1
-            ways[rule](s, *arguments)
+        try:
+            for rule, arguments in steps:
+                times[rule] += 1
+                ways[rule](s, *arguments)
+        except Blocked as refused:
+            refused.add_note(call(rule, arguments))
+            raise
 
     @property
     def done(self) -> Counter[str]:
@@ -278,11 +290,9 @@ class Server:
     # What can be seen.
 
     def pages_saved(self) -> int:
-        """Frames that sharing saves now (D-04): what pages would need, each in its own, less what is used."""
+        """Frames that sharing saves now, by what is free now and not by what policy saw of it (D-04)."""
         s = self.machine
-        vms = s.ids[VM]
-        used = s.total_frames - s.free_frames - sum(s.overhead_held[vm] for vm in vms)
-        return sum(s.resident[vm] for vm in vms) - used
+        return reclamation.saved_by_sharing(s) - s.free_seen + s.free_frames
 
     def pages_sharing(self) -> int:
         """Pages that are in a frame with others. Goes through all frames."""
@@ -298,6 +308,11 @@ class Server:
             case SharedFrame(mpn):
                 return reference_count(s, mpn) - 1
         return 0
+
+
+def call(rule: Rule, arguments: tuple[Any, ...]) -> str:
+    """A step as it was asked for."""
+    return f"{rule.__name__}({', '.join(map(repr, arguments))})"
 
 
 def chance(seed: int, name: str) -> Random:

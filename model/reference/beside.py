@@ -123,11 +123,16 @@ class Beside:
             told = f"private memory refuses {call_text(step, arguments)}: {refused.reason.value}"
             raise Violation(f"{self.doing} is a step that guests must not see: {told}") from None
 
-    def do(self, rule: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        """Do one step; Blocked if the rule refuses, a Violation if the step is not one of private memory."""
+    def do(
+        self, rule: Callable[..., Any], arguments: tuple[Any, ...], text: Callable[..., Any] | None = None
+    ) -> Any:
+        """Do one step; Blocked if the rule refuses, a Violation if the step is not one of private memory.
+
+        text: what is run, if that is not the rule as it is (see `plainly`).
+        """
         self.seen.clear()
         self._last = rule, arguments
-        returned = rule(self.machine, *arguments)
+        returned = (text or rule)(self.machine, *arguments)
         expected = self.seen[0] if self.seen else None
         if len(self.seen) > 1:
             raise Violation(f"{self.doing} is {len(self.seen)} steps of private memory at once")

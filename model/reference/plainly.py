@@ -13,7 +13,7 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 from pagelaw import spec
-from pagelaw.spec.language import Fraction, pick, ratio
+from pagelaw.spec.language import Fraction, Measure, pick, ratio
 
 from .beside import asked
 
@@ -33,11 +33,10 @@ class Plainly:
         self._made: dict[Function, Function] = {pick: either, ratio: Fraction}
         self._namespaces: dict[int, dict[str, Any]] = {}
 
-    def let(self, function: Function, stand: Callable[[Function], Function]) -> Function:
-        """Before anything is asked for: something made of a function's text stands for it wherever it is called."""
+    def let(self, function: Function, other: Function) -> None:
+        """Before anything is asked for: the other stands for a function, or a measure, wherever that is called."""
         assert not self._namespaces
-        made = self._made[asked(function)] = stand(Plainly()(function))
-        return made
+        self._made[asked(function)] = other
 
     def __call__(self, function: Function) -> Function:
         """The same text, to be run on plain maps."""
@@ -54,8 +53,13 @@ class Plainly:
         if plain is None:
             plain = self._namespaces[id(names)] = {}
             for name, value in list(names.items()):
-                plain[name] = self(value) if isinstance(value, FunctionType) and is_of_spec(value) else value
+                plain[name] = self._stands_for(value)
         return plain
+
+    def _stands_for(self, value: Any) -> Any:
+        if isinstance(value, FunctionType) and is_of_spec(value):
+            return self(value)
+        return self._made.get(value, value) if isinstance(value, Measure) else value
 
 
 def is_of_spec(function: Function) -> bool:

@@ -11,7 +11,8 @@ with `match`. A variant that has variants below it stands for all of them
 
 Read symbolically, "is this one a Mapped?" is a question to the value, not to
 its Python class. That is all this module knows of proofs: `SumMeta.lift` and
-the method `is_variant` of a value are the two places where a prover steps in.
+the method `is_variant` of a value are the two places where a prover steps in;
+values are asked from the first time on that `lift` is set.
 """
 
 from __future__ import annotations
@@ -22,7 +23,21 @@ from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 import attrs
 
 
-class SumMeta(type):
+class _Prover(type):
+    """Notices when a prover steps in: from then on values are asked what they are, and before that Python knows."""
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "lift" and value is not None:
+            super().__setattr__("__instancecheck__", _value_is_a)
+
+
+def _value_is_a(cls: type, value: Any) -> bool:
+    ask = getattr(value, "is_variant", None)
+    return type.__instancecheck__(cls, value) if ask is None else bool(ask(cls))
+
+
+class SumMeta(type, metaclass=_Prover):
     """Lets a value answer `isinstance` itself, and builds variants fast."""
 
     lift: ClassVar[Callable[[Any, tuple[Any, ...]], Any] | None] = None
@@ -36,10 +51,6 @@ class SumMeta(type):
             if lifted is not None:
                 return lifted
         return super().__call__(*fields, **named) if named or build is None else build(*fields)
-
-    def __instancecheck__(cls, value: Any) -> bool:
-        ask = getattr(value, "is_variant", None)
-        return type.__instancecheck__(cls, value) if ask is None else bool(ask(cls))
 
 
 class SingleMeta(SumMeta):
@@ -84,6 +95,7 @@ def variant(cls: _Class) -> _Class:
     else:
         made.__class__ = SumMeta  # it may come after a parent that was a single object
         made._single, made.__class__ = made(), SingleMeta
+        made.__eq__ = object.__eq__  # of a single object that is the same
     _made.append(made)
     return made  # type: ignore[no-any-return]
 

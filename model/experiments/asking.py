@@ -1,0 +1,133 @@
+"""What there is to ask of a step: invariants and statements about steps, and which fields each of them can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any
+
+import attrs
+
+from pagelaw.spec.language import REGISTER, Blocked, Measure, leaves
+from pagelaw.spec.machine import Machine
+
+from ..reference.beside import asked, parameter_sorts
+from ..reference.plainly import Plainly
+from ..runs.statements import ERRORS
+from ..runs.watching import Trial
+from .sums import Sums
+
+
+def fields_read(function: Callable[..., Any]) -> frozenset[str]:
+    """The fields of the machine that a statement names, itself or in what it calls: those that it can read."""
+    found: set[str] = set()
+    todo, done = [asked(function)], set()
+    names = set(Machine.shapes())
+    while todo:
+        one = todo.pop()
+        if isinstance(one, Measure):
+            found.add(one.over)
+            one = one.weight
+        code = getattr(one, "__code__", None)
+        if code is None or one in done:
+            continue
+        done.add(one)
+        for word in words_of(code):
+            if word in names:
+                found.add(word)
+            called = one.__globals__.get(word)
+            if isinstance(called, Measure) or callable(called):
+                todo.append(asked(called))
+    return frozenset(found)
+
+
+def words_of(code: CodeType) -> Iterator[str]:
+    """All names in a function, and in those inside it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from words_of(constant)
+
+
+@attrs.frozen(eq=False)
+class Statement:
+    """Something that is asked of a state, or of two that follow each other."""
+
+    kind: str
+    name: str
+    sentence: str
+    holds: Callable[..., Any]
+    sorts: tuple[type, ...]
+    fields: frozenset[str]
+
+
+def statements(plainly: Plainly) -> list[Statement]:
+    """The invariants and the statements about steps, as they are asked of plain maps."""
+    return [
+        Statement(kind, entry.name, entry.sentence, plainly(entry.function),
+                  parameter_sorts(entry.function)[states - 1 :], fields_read(entry.function))
+        for kind, states in (("invariant", 1), ("transition", 2))
+        for entry in REGISTER[kind].values()
+    ]  # fmt: skip
+
+
+@attrs.frozen(eq=False)
+class Together:
+    """Statements about things of the same sorts, asked one after the other."""
+
+    sorts: tuple[type, ...]
+    statements: tuple[Statement, ...]
+    all_hold: Callable[..., bool]
+    """Whether all of them hold, of the machine before the step, the machine now, and the things."""
+
+    @classmethod
+    def of(cls, sorts: tuple[type, ...], found: list[Statement]) -> Together:
+        """Made as a text, so that nothing but the statements themselves takes time."""
+        things = "".join(f", thing{number}" for number in range(len(sorts)))
+        calls = [f"{one.name}({'' if one.kind == 'invariant' else 'before, '}now{things})" for one in found]
+        all_hold = eval(f"lambda before, now{things}: {' and '.join(calls)}", {one.name: one.holds for one in found})
+        return cls(sorts, tuple(found), all_hold)
+
+    def first_that_fails(self, before: Machine, now: Machine, things: tuple[Any, ...]) -> Statement | None:
+        """The first that does not hold; one that reads what is not there does not."""
+        for one in self.statements:
+            try:
+                holds = one.holds(*((now,) if one.kind == "invariant" else (before, now)), *things)
+            except ERRORS:
+                holds = False
+            if not holds:
+                return one
+        return None
+
+
+def about_fields(statements: list[Statement], fields: frozenset[str]) -> list[Together]:
+    """All that can read one of these fields."""
+    found: dict[tuple[type, ...], list[Statement]] = {}
+    for one in statements:
+        if one.fields & fields:
+            found.setdefault(one.sorts, []).append(one)
+    return [Together.of(sorts, about) for sorts, about in found.items()]
+
+
+def with_sums_kept(sums: Sums) -> Plainly:
+    """Functions of the specification for which sums are kept, and rules tried on what copies nothing."""
+    plainly = Plainly()
+    for kept in sums.all:
+        plainly.let(kept.measure, kept)
+    plainly.let(leaves, leaves_on_trial)
+    return plainly
+
+
+def leaves_on_trial(
+    rule: Callable[..., Any], s: Machine, *arguments: Any, so_that: Callable[[Machine], bool]
+) -> bool:
+    """As `leaves`, with a copy that takes from the machine what is not written."""
+    trial: Any = Trial(s)
+    try:
+        rule(trial, *arguments)
+    except Blocked:
+        return False
+    return so_that(trial)
+
+
+__all__ = ["Statement", "Together", "about_fields", "fields_read", "statements", "with_sums_kept"]

@@ -1,0 +1,72 @@
+"""The measures of a machine, kept: each sum is shifted by what changed entries weigh, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import product
+from typing import Any
+
+from pagelaw.spec.language import REGISTER, VM, Measure, State
+
+from ..reference.beside import parameter_sorts
+from ..reference.plainly import Plainly
+from .in_play import all_names, by_sort
+from .noting import Change, Noted
+
+Parameters = tuple[Any, ...]
+
+
+class Kept:
+    """A measure of a machine and of the machine before its last step, each known; of any other it is added up."""
+
+    def __init__(self, measure: Measure[Any], noted: Noted[Any]) -> None:
+        self.measure, self._now, self._before = measure, noted.now, noted.before
+        self.sorts: tuple[type, ...] = parameter_sorts(measure.weight)[2:]
+        self.weigh: Callable[..., int] = Plainly()(measure.weight)
+        self.now: dict[Parameters, int] = {}
+        if all(sort is VM for sort in self.sorts):  # of other things nothing counts before anything was done
+            ids = noted.now.ids
+            self.now = {one: measure(noted.now, *one) for one in product(*(ids[sort] for sort in self.sorts))}
+        self.was = dict(self.now)
+
+    def __call__(self, s: State, *parameters: Any) -> int:
+        if s is self._now:
+            return self.now.get(parameters, 0)
+        if s is self._before:
+            return self.was.get(parameters, 0)
+        return self.measure(s, *parameters)
+
+
+class Sums:
+    """All measures of one machine."""
+
+    def __init__(self, noted: Noted[Any]) -> None:
+        self._state = noted.now
+        self.all = [Kept(entry.function, noted) for entry in REGISTER["measure"].values()]  # type: ignore[arg-type]
+        self.over: dict[str, list[Kept]] = {}
+        """By field."""
+        for kept in self.all:
+            self.over.setdefault(kept.measure.over, []).append(kept)
+        self.shifted: list[tuple[Kept, Parameters]] = []
+        """The sums that the step has shifted, and for which values of their parameters."""
+
+    def shift(self, changes: Iterable[Change]) -> None:
+        """Add what a step has changed."""
+        for field, key, was, now in changes:
+            for kept in self.over.get(field, ()):
+                for value, sign in ((was, -1), (now, 1)):
+                    names = by_sort(all_names((key, value)))
+                    for parameters in product(*(names.get(sort, ()) for sort in kept.sorts)):
+                        weight = kept.weigh(self._state, value, key, *parameters)
+                        if weight:
+                            kept.now[parameters] = kept.now.get(parameters, 0) + sign * weight
+                            self.shifted.append((kept, parameters))
+
+    def follow(self) -> None:
+        """The step is over: what was before the next one is what is now."""
+        for kept, parameters in self.shifted:
+            kept.was[parameters] = kept.now[parameters]
+        self.shifted.clear()
+
+
+__all__ = ["Kept", "Sums"]

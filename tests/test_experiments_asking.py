@@ -1,0 +1,177 @@
+"""What is asked of the steps of a large machine is asked in a way written out for each kind of step: all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import attrs
+import pytest
+
+from pagelaw.model.experiments import checking
+from pagelaw.model.experiments.checking import Checked
+from pagelaw.model.experiments.figures import eight, seven
+from pagelaw.model.experiments.figures.figure import How
+from pagelaw.model.experiments.in_play import all_names, by_sort
+from pagelaw.model.experiments.noting import Noted
+from pagelaw.model.experiments.run import Plan, Run
+from pagelaw.model.reference.beside import Violation
+from pagelaw.spec import balloon, sharing, zeroing
+from pagelaw.spec.language import VM, Blocked, Value, Word
+from pagelaw.spec.machine import Machine
+from pagelaw.spec.vocabulary import MPN, Ballooned, Cleared, Clearing, Free, HintFrame, Page, ShortKey, Zeroing
+
+
+def small_eight(seconds: int = 60) -> Plan:
+    return attrs.evolve(eight.plan(How(scale=Fraction(1, 256))), seconds=seconds)
+
+
+def checked(plan: Plan) -> Checked:
+    kept: list[Checked] = []
+
+    def checking_of(machine: Machine) -> Checked:
+        kept.append(Checked(machine))
+        return kept[0]
+
+    Run(plan, checking_of).run()
+    return kept[0]
+
+
+def nothing_is_written_out(*_: Any) -> None:
+    return None
+
+
+def test_as_much_is_asked_as_without_what_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statement for statement, and the sums are the same: also where the types of a step do not say what is in play."""
+    fast = checked(small_eight())
+    monkeypatch.setattr(checking, "write", nothing_is_written_out)
+    slow = checked(small_eight())
+    assert fast.asked == slow.asked > 15 * fast.steps
+    for one, other in zip(fast.sums.all, slow.sums.all, strict=True):
+        assert {of: now for of, now in one.now.items() if now} == {of: now for of, now in other.now.items() if now}
+
+
+def test_most_steps_are_of_few_kinds() -> None:
+    one = checked(small_eight())
+    assert len(one._asks) < one.steps / 20
+    assert all(ask is not None for ask in one._asks.values())
+
+
+def first_touch(machine: Machine) -> tuple[Page, MPN]:
+    s = machine
+    vm = s.ids[VM][0]
+    return s.each(Page, vm)[0], next(mpn for mpn in s.ids[MPN] if s.frame[mpn] == Free())
+
+
+def running(checking_of: Callable[[Machine], Checked] = Checked) -> Run:
+    run = Run(small_eight(), checking_of)
+    run.start()
+    return run
+
+
+def test_the_state_before_a_step_is_that() -> None:
+    """While a step is looked at there are both; then what was before the next is what is now."""
+    s = small_eight().machine()
+    noted = Noted(s)
+    page, mpn, other = s.ids[Page][0], s.ids[MPN][0], s.ids[Page][1]
+    s.operation[page] = Clearing(mpn)
+    s.hint[other] = HintFrame(ShortKey(1))
+    s.free_frames -= 1
+    assert {(field, key) for field, key, _, _ in noted.changes()} == {
+        ("operation", page), ("hint", other), ("free_frames", None)
+    }  # fmt: skip
+    before = noted.before
+    assert before.operation[page] != s.operation[page]
+    assert (before.free_frames, before.total_frames) == (s.free_frames + 1, s.total_frames)
+    assert before.those(Page, before.hint, HintFrame(ShortKey(1))) == ()
+    noted.follow(noted.changes())
+    assert before.operation[page] == s.operation[page]
+    assert before.free_frames == s.free_frames
+    assert before.those(Page, before.hint, HintFrame(ShortKey(1))) == (other,)
+    assert noted.changes() == []
+    s.hint[other] = HintFrame(ShortKey(2))
+    noted.follow(noted.changes())
+    assert before.those(Page, before.hint, HintFrame(ShortKey(1))) == ()
+
+
+def test_a_parameter_that_is_changed_is_changed_before_the_next_step_too() -> None:
+    """An administrator changed it between two steps."""
+    s = small_eight().machine()
+    noted = Noted(s)
+    s.tax_rate = Fraction(1, 7)
+    assert noted.before.tax_rate == Fraction(1, 7)
+
+
+def test_a_run_in_which_the_tax_is_changed_can_be_checked() -> None:
+    plan = attrs.evolve(seven.plan(How(scale=Fraction(1, 256))), seconds=31 * 60)
+    assert checked(plan).steps > 1000
+
+
+def test_things_in_play_are_told_once_and_in_their_order() -> None:
+    s = small_eight().machine()
+    page, mpn = s.ids[Page][3], s.ids[MPN][5]
+    found = by_sort(all_names((page, (page, Zeroing(page)), Clearing(mpn), 7, True, Ballooned())))
+    assert found == {Page: [page], VM: [page.vm], MPN: [mpn]}
+
+
+def wrong(run: Run, rule: Callable[..., Any], *arguments: Any) -> Violation:
+    with pytest.raises(Violation) as found:
+        run.server.do(rule, arguments)
+    return found.value
+
+
+def test_a_refusal_that_changes_something_is_noticed() -> None:
+    """Also if it is the second of two, and what it changes is small."""
+    run = running()
+    page, mpn = first_touch(run.server.machine)
+
+    def touch(s: Machine, page: Page, new: MPN) -> None:
+        """A page is touched, and the refusal comes too late."""
+        s.copies[page] += 1
+        zeroing.touch(s, page, new)
+
+    run.server.do(zeroing.touch, (page, mpn))
+    assert wrong(run, touch, page, mpn).name == "a refusal changes nothing"
+
+
+def test_a_step_that_reads_what_is_not_there_is_noticed() -> None:
+    run = running()
+
+    def clear(s: Machine, page: Page) -> None:
+        """It takes for granted that the page is being cleared."""
+        s.contents[s.operation[page].new] = s.zero  # type: ignore[attr-defined]
+
+    assert "reads what is not there" in str(wrong(run, clear, first_touch(run.server.machine)[0]))
+
+
+def test_a_fault_in_a_state_of_a_known_kind_is_noticed() -> None:
+    """The same types at the same places, and only which frame it is differs: that is asked each time."""
+    run = running()
+    s = run.server.machine
+    pages, frames = s.each(Page, s.ids[VM][0]), [mpn for mpn in s.ids[MPN] if s.frame[mpn] == Free()]
+    fault = frames[20]
+
+    def clear(s: Machine, page: Page) -> None:
+        """The frame is cleared; one of them is not empty afterwards."""
+        zeroing.clear(s, page)
+        if s.operation[page] == Cleared(fault):
+            s.contents[fault] = s.contents[fault].with_word(s.ids[Word][0], s.ids[Value][1])
+
+    for page, mpn in zip(pages[:20], frames[:20], strict=True):
+        run.server.do(zeroing.touch, (page, mpn))
+        run.server.do(clear, (page,))
+    run.server.do(zeroing.touch, (pages[20], fault))
+    found = wrong(run, clear, pages[20])
+    assert (found.kind, found.name) == ("invariant", "nobodys_data_is_zeros")
+
+
+def test_a_step_that_is_refused_says_what_was_asked_for() -> None:
+    run = running()
+    page, _ = first_touch(run.server.machine)
+    with pytest.raises(Blocked) as found:
+        run.server.run(iter([(balloon.deflate, (page,))]))
+    assert found.value.__notes__ == [f"deflate({page!r})"]
+    with pytest.raises(Blocked) as found:
+        run.server.do(sharing.merge, (page,))
+    assert found.value.__notes__ == [f"merge({page!r})"]
