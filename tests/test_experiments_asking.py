@@ -14,13 +14,30 @@ from pagelaw.model.experiments.checking import Checked
 from pagelaw.model.experiments.figures import eight, seven
 from pagelaw.model.experiments.figures.figure import How
 from pagelaw.model.experiments.in_play import all_names, by_sort
-from pagelaw.model.experiments.noting import Noted
+from pagelaw.model.experiments.noting import Change, Noted
+from pagelaw.model.experiments.remembering import Note, NotedState, NotFollowed
 from pagelaw.model.experiments.run import Plan, Run
+from pagelaw.model.experiments.step_kinds import Kind
+from pagelaw.model.experiments.text import Text
 from pagelaw.model.reference.beside import Violation
 from pagelaw.spec import balloon, sharing, zeroing
 from pagelaw.spec.language import VM, Blocked, Value, Word
 from pagelaw.spec.machine import Machine
-from pagelaw.spec.vocabulary import MPN, Ballooned, Cleared, Clearing, Free, HintFrame, Page, ShortKey, Zeroing
+from pagelaw.spec.vocabulary import (
+    MPN,
+    Ballooned,
+    Cleared,
+    Clearing,
+    DataOf,
+    Free,
+    HintFrame,
+    Mapped,
+    Page,
+    Private,
+    ShortKey,
+    Untouched,
+    Zeroing,
+)
 
 
 def small_eight(seconds: int = 60) -> Plan:
@@ -45,7 +62,7 @@ def nothing_is_written_out(*_: Any) -> None:
 def test_as_much_is_asked_as_without_what_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Statement for statement, and the sums are the same: also where the types of a step do not say what is in play."""
     fast = checked(small_eight())
-    monkeypatch.setattr(checking, "write", nothing_is_written_out)
+    monkeypatch.setattr(checking, "kind_of", nothing_is_written_out)
     slow = checked(small_eight())
     assert fast.asked == slow.asked > 15 * fast.steps
     for one, other in zip(fast.sums.all, slow.sums.all, strict=True):
@@ -54,8 +71,8 @@ def test_as_much_is_asked_as_without_what_is_written_out(monkeypatch: pytest.Mon
 
 def test_most_steps_are_of_few_kinds() -> None:
     one = checked(small_eight())
-    assert len(one._asks) < one.steps / 20
-    assert all(ask is not None for ask in one._asks.values())
+    assert len(one._kinds) < one.steps / 20
+    assert all(kind is not None for kind in one._kinds.values())
 
 
 def first_touch(machine: Machine) -> tuple[Page, MPN]:
@@ -164,6 +181,102 @@ def test_a_fault_in_a_state_of_a_known_kind_is_noticed() -> None:
     run.server.do(zeroing.touch, (pages[20], fault))
     found = wrong(run, clear, pages[20])
     assert (found.kind, found.name) == ("invariant", "nobodys_data_is_zeros")
+
+
+def looked_at(run: Run, times: int) -> tuple[list[Page], list[MPN]]:
+    """So many pages are touched and cleared, so that their steps look the same; more pages and frames for that."""
+    s = run.server.machine
+    pages, frames = s.each(Page, s.ids[VM][0]), [mpn for mpn in s.ids[MPN] if s.frame[mpn] == Free()]
+    for page, mpn in zip(pages[:times], frames[:times], strict=True):
+        run.server.do(zeroing.touch, (page, mpn))
+        run.server.do(zeroing.clear, (page,))
+        run.server.do(zeroing.install_cleared, (page,))
+    return list(pages[times:]), frames[times:]
+
+
+@pytest.mark.parametrize(
+    ("fault", "violated"),
+    [
+        (lambda s, page, mpn: s.count_field.__setitem__(mpn, 2), "count_is_number_of_users"),
+        (lambda s, page, mpn: s.resident.__setitem__(page.vm, s.resident[page.vm] + 1), "pages_of_a_vm_are_counted"),
+        (lambda s, page, mpn: s.tag.__setitem__(mpn, DataOf(s.ids[VM][1])), "visible_frame_holds_no_foreign_data"),
+        (lambda s, page, mpn: s.frame.__setitem__(mpn, Private(s.each(Page, page.vm)[0])), None),
+    ],
+)
+def test_a_fault_in_a_step_that_nearly_looks_the_same_is_noticed(
+    fault: Callable[[Machine, Page, MPN], None], violated: str | None
+) -> None:
+    """A number is one too many, or a thing is another of its sort: after many steps of the same rule that are right."""
+    run, faulty = running(), False
+
+    def install_cleared(s: Machine, page: Page) -> None:
+        """The page gets its frame; once, with a fault."""
+        zeroing.install_cleared(s, page)
+        backing = s.pmap[page]
+        assert isinstance(backing, Mapped)
+        if faulty:
+            fault(s, page, backing.mpn)
+
+    pages, frames = looked_at(run, 5)
+    for page, mpn in zip(pages[:50], frames[:50], strict=True):
+        run.server.do(zeroing.touch, (page, mpn))
+        run.server.do(zeroing.clear, (page,))
+        run.server.do(install_cleared, (page,))
+    faulty = True
+    run.server.do(zeroing.touch, (pages[50], frames[50]))
+    run.server.do(zeroing.clear, (pages[50],))
+    found = wrong(run, install_cleared, pages[50])
+    assert violated in (found.name, None)
+
+
+def test_what_is_remembered_is_what_would_be_worked_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time that a step looks like one before, all is asked all the same: it holds, and it is as much."""
+    remembered = 0
+
+    def holds(kind: Kind, changes: list[Change], arguments: tuple[Any, ...]) -> int | None:
+        nonlocal remembered
+        told = always(kind, changes, arguments)
+        if any(look(changes, arguments) is not None for look in kind.looks):
+            remembered += 1
+        assert told == kind.ask(changes, arguments)
+        return told
+
+    always = Kind.holds
+    monkeypatch.setattr(Kind, "holds", holds)
+    assert checked(small_eight()).steps * 0.5 < remembered
+
+
+def test_what_cannot_be_noted_is_asked_in_full() -> None:
+    """A question that looks into contents, or goes through all things, is never remembered."""
+    s = small_eight().machine()
+    text = Text(now=s, before=s)
+    note = Note(text)
+    state: Any = NotedState(note, s, "now")
+    page = s.ids[Page][0]
+    with pytest.raises(NotFollowed):
+        state.pmap[page]  # nobody has said how to find this page in another step
+    note.thing(page, "a0")
+    assert isinstance(state.pmap[page], Untouched)
+    for ask in (lambda: state.each(Page), lambda: state.ids, lambda: bool(state.free_frames), lambda: state.copy()):
+        with pytest.raises(NotFollowed):
+            ask()
+    names = {one.name for one in Checked(s).statements if not one.is_followed}
+    assert "buffer_written_by_device_holds_what_it_wrote" in names
+
+
+def test_numbers_are_compared_again() -> None:
+    """A look notes how numbers compared, and not what they were."""
+    s = small_eight().machine()
+    text = Text(now=s)
+    state: Any = NotedState(Note(text), s, "now")
+    assert 2 * state.free_frames - 1 >= state.total_frames
+    text.add(0, "return True")
+    look = text.function("")
+    assert look()
+    s.free_frames -= 10
+    assert look()
+    s.free_frames = 3
+    assert look() is None
 
 
 def test_a_step_that_is_refused_says_what_was_asked_for() -> None:

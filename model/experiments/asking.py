@@ -15,14 +15,19 @@ from ..reference.beside import asked, parameter_sorts
 from ..reference.plainly import Plainly
 from ..runs.statements import ERRORS
 from ..runs.watching import Trial
+from .remembering import NOT_FOLLOWED
 from .sums import Sums
 
 
 def fields_read(function: Callable[..., Any]) -> frozenset[str]:
     """The fields of the machine that a statement names, itself or in what it calls: those that it can read."""
+    return words_read(function) & Machine.shapes().keys()
+
+
+def words_read(function: Callable[..., Any]) -> frozenset[str]:
+    """All names in a function and in what it calls, and the fields that sums are over."""
     found: set[str] = set()
     todo, done = [asked(function)], set()
-    names = set(Machine.shapes())
     while todo:
         one = todo.pop()
         if isinstance(one, Measure):
@@ -33,8 +38,7 @@ def fields_read(function: Callable[..., Any]) -> frozenset[str]:
             continue
         done.add(one)
         for word in words_of(code):
-            if word in names:
-                found.add(word)
+            found.add(word)
             called = one.__globals__.get(word)
             if isinstance(called, Measure) or callable(called):
                 todo.append(asked(called))
@@ -59,13 +63,16 @@ class Statement:
     holds: Callable[..., Any]
     sorts: tuple[type, ...]
     fields: frozenset[str]
+    is_followed: bool
+    """Whether what it finds out can be noted."""
 
 
 def statements(plainly: Plainly) -> list[Statement]:
     """The invariants and the statements about steps, as they are asked of plain maps."""
     return [
         Statement(kind, entry.name, entry.sentence, plainly(entry.function),
-                  parameter_sorts(entry.function)[states - 1 :], fields_read(entry.function))
+                  parameter_sorts(entry.function)[states - 1 :], fields_read(entry.function),
+                  words_read(entry.function).isdisjoint(NOT_FOLLOWED))
         for kind, states in (("invariant", 1), ("transition", 2))
         for entry in REGISTER[kind].values()
     ]  # fmt: skip

@@ -9,11 +9,13 @@ to be done again unless its rule says otherwise, and that a refusal changes noth
 
 So a statement is not asked about things that the step neither names nor finds: a fault that shows only there is
 found when something next happens to them. Numbers of pages and frames are kept by what each change adds.
+
+How it is asked is written out once for each kind of step (`step_kinds`), and of steps that look the same to all
+questions the answer is remembered (`remembering`, which says why that is no less strict).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from itertools import product
 from typing import Any
@@ -28,7 +30,7 @@ from ..runs.statements import ERRORS
 from .asking import Together, about_fields, fields_read, statements, with_sums_kept
 from .in_play import all_names, by_sort
 from .noting import Change, Noted
-from .step_kinds import Ask, write
+from .step_kinds import Kind, Pair, kind_of
 from .sums import Sums
 
 InPlay = dict[type, Any]
@@ -50,20 +52,17 @@ class Checked:
         """Fields that say something about every VM: when one changes all VMs are in play."""
         self.asked_of: dict[frozenset[str], list[Together]] = {}
         """By the fields that a step changes: what is asked of it."""
-        self._asks: dict[tuple[Any, ...], Ask | None] = {}
-        """By the kind of a step: how that is asked."""
+        self._kinds: dict[tuple[Any, ...], Kind | None] = {}
+        """How that is asked, by the rule, and the types of its arguments and of what it changes."""
         views = {entry.extra: self.plainly(entry.function) for entry in REGISTER["represents"].values()}
         shapes = [shape for shape in PrivateMemory.shapes().values() if not shape.field.is_given]
-        self.shown: dict[str, Callable[[Any], Any]] = {
-            shape.name: partial(views[shape.name], machine) if shape.name in views
-            else getattr(machine, shape.name).__getitem__ for shape in shapes
-        }  # fmt: skip
-        """The fields of private memory, as the machine shows them at a key."""
         self.pairs = [
-            (shape.name, shape.keys, getattr(self.beside.private, shape.name), self.shown[shape.name])
+            Pair(shape.name, shape.keys, getattr(self.beside.private, shape.name),
+                 views.get(shape.name) or partial(field_at, shape.name))
             for shape in shapes
-        ]
-        """The same with the sorts of their keys, and what they hold."""
+        ]  # fmt: skip
+        """The fields of private memory."""
+        self._pair = {pair.name: pair for pair in self.pairs}
         self.steps = self.asked = 0
         """Steps done, and statements asked of them."""
         self._settling = {entry.function for entry in REGISTER["rule"].values() if not entry.extra}
@@ -106,20 +105,21 @@ class Checked:
         for field, key, was, now in changes:
             kind += field, key.__class__, was.__class__, now.__class__
         known = tuple(kind)
-        if known not in self._asks:
+        if known not in self._kinds:
             fields = frozenset([change[0] for change in changes])
             about = self.asked_of.get(fields)
             if about is None:
                 about = self.asked_of[fields] = about_fields(self.statements, fields)
             all_vms = not fields.isdisjoint(self.common)
-            self._asks[known] = write(changes, arguments, self.noted, self.sums, about, self.pairs, all_vms)
-        ask = self._asks[known]
-        if ask is None:
+            self._kinds[known] = kind_of(changes, arguments, self.noted, self.sums, about, self.pairs, all_vms)
+        how = self._kinds[known]
+        if how is None:
             self.sums.shift(changes)
             self._ask_each(changes, arguments)
         else:
+            how.shift(changes, arguments)
             try:
-                asked = ask(changes, arguments)
+                asked = how.holds(changes, arguments)
             except ERRORS:
                 asked = None
             if asked is None:
@@ -127,8 +127,8 @@ class Checked:
                 raise AssertionError(f"after {self.beside.doing}: what was asked together fails, and each alone holds")
             self.asked += asked
         for written, key in self.private.writes:
-            if self.shown[written.field](key) != written[key]:
-                raise self._differs(written.field, key)
+            if self._pair[written.field].shown(self.machine, key) != written[key]:
+                raise self._differs(self._pair[written.field], key)
 
     def _ask_each(self, changes: list[Change], arguments: tuple[Any, ...]) -> None:
         """The same without what is written out: one statement after the other, up to the first that does not hold."""
@@ -140,11 +140,11 @@ class Checked:
                 if one is not None:
                     told = f"after {self.beside.doing}: {one.kind} {one.name}{things!r} does not hold: {one.sentence}"
                     raise Violation(told, one.kind, one.name, things)
-        for name, sorts, held, shown in self.pairs:
-            for things in product(*[in_play.get(sort, ()) for sort in sorts]):
+        for pair in self.pairs:
+            for things in product(*[in_play.get(sort, ()) for sort in pair.sorts]):
                 key = things[0] if len(things) == 1 else things
-                if shown(key) != held[key]:
-                    raise self._differs(name, key)
+                if pair.shown(self.machine, key) != pair.held[key]:
+                    raise self._differs(pair, key)
 
     def _in_play(self, changes: list[Change], arguments: tuple[Any, ...]) -> InPlay:
         names: list[Any] = list(all_names(arguments))
@@ -155,9 +155,9 @@ class Checked:
             in_play[VM] = self.machine.ids[VM]
         return in_play
 
-    def _differs(self, name: str, key: Any) -> Violation:
-        shows, held = self.shown[name](key), getattr(self.beside.private, name)[key]
-        told = f"{name}[{key!r}] is {shows!r} in the machine, {held!r} in private memory"
+    def _differs(self, pair: Pair, key: Any) -> Violation:
+        shows, held = pair.shown(self.machine, key), pair.held[key]
+        told = f"{pair.name}[{key!r}] is {shows!r} in the machine, {held!r} in private memory"
         return Violation(f"after {self.beside.doing}: {told}")
 
     def _again(self, rule: Rule, arguments: tuple[Any, ...]) -> None:
@@ -173,6 +173,11 @@ class Checked:
             self.machine.observer = observer
         told = f"{call_text(rule, arguments)} is done, and could be done again"
         raise Violation(told, "once", "once done it is not enabled again")
+
+
+def field_at(name: str, s: Machine, key: Any) -> Any:
+    """What a field of the machine holds at a key."""
+    return getattr(s, name)[key]
 
 
 __all__ = ["Checked", "fields_read"]

@@ -12,6 +12,7 @@ from ..reference.beside import parameter_sorts
 from ..reference.plainly import Plainly
 from .in_play import all_names, by_sort
 from .noting import Change, Noted
+from .remembering import NotedState
 
 Parameters = tuple[Any, ...]
 
@@ -29,11 +30,13 @@ class Kept:
             self.now = {one: measure(noted.now, *one) for one in product(*(ids[sort] for sort in self.sorts))}
         self.was = dict(self.now)
 
-    def __call__(self, s: State, *parameters: Any) -> int:
+    def __call__(self, s: State, *parameters: Any) -> Any:
         if s is self._now:
             return self.now.get(parameters, 0)
         if s is self._before:
             return self.was.get(parameters, 0)
+        if isinstance(s, NotedState):
+            return s.sum(self.measure.over, self.now, self.was, parameters)
         return self.measure(s, *parameters)
 
 
