@@ -9,10 +9,11 @@ import attrs
 import pytest
 
 from pagelaw.model.cli import main
-from pagelaw.model.experiments.checking import Checked, fields_read
+from pagelaw.model.experiments.checking import Checked
 from pagelaw.model.experiments.figures import eight
 from pagelaw.model.experiments.figures.figure import How
 from pagelaw.model.experiments.run import Plan, Run
+from pagelaw.model.experiments.words import fields_read
 from pagelaw.model.reference.beside import Violation
 from pagelaw.proofs import mutants
 from pagelaw.spec import frames, operations, sharing

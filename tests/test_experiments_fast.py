@@ -10,12 +10,12 @@ from typing import Any
 import attrs
 import pytest
 
-from pagelaw.model.experiments.checking import fields_read
 from pagelaw.model.experiments.figures import eight
 from pagelaw.model.experiments.figures.figure import How
 from pagelaw.model.experiments.prices import DEPENDS_ON
 from pagelaw.model.experiments.run import Run
 from pagelaw.model.experiments.server import NOT_DRAWN, Server
+from pagelaw.model.experiments.words import fields_read
 from pagelaw.model.reference.beside import asked
 from pagelaw.model.reference.plainly import Plainly
 from pagelaw.spec import balloon, paging, shares

@@ -1,56 +1,22 @@
-"""What there is to ask of a step: invariants and statements about steps, and which fields each of them can read."""
+"""What there is to ask of a step: invariants and statements about steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from types import CodeType
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 
-from pagelaw.spec.language import REGISTER, Blocked, Measure, leaves
+from pagelaw.spec.language import REGISTER, Blocked, leaves
 from pagelaw.spec.machine import Machine
 
-from ..reference.beside import asked, parameter_sorts
+from ..reference.beside import parameter_sorts
 from ..reference.plainly import Plainly
 from ..runs.statements import ERRORS
 from ..runs.watching import Trial
 from .remembering import NOT_FOLLOWED
 from .sums import Sums
-
-
-def fields_read(function: Callable[..., Any]) -> frozenset[str]:
-    """The fields of the machine that a statement names, itself or in what it calls: those that it can read."""
-    return words_read(function) & Machine.shapes().keys()
-
-
-def words_read(function: Callable[..., Any]) -> frozenset[str]:
-    """All names in a function and in what it calls, and the fields that sums are over."""
-    found: set[str] = set()
-    todo, done = [asked(function)], set()
-    while todo:
-        one = todo.pop()
-        if isinstance(one, Measure):
-            found.add(one.over)
-            one = one.weight
-        code = getattr(one, "__code__", None)
-        if code is None or one in done:
-            continue
-        done.add(one)
-        for word in words_of(code):
-            found.add(word)
-            called = one.__globals__.get(word)
-            if isinstance(called, Measure) or callable(called):
-                todo.append(asked(called))
-    return frozenset(found)
-
-
-def words_of(code: CodeType) -> Iterator[str]:
-    """All names in a function, and in those inside it."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from words_of(constant)
+from .words import fields_read, words_read
 
 
 @attrs.frozen(eq=False)
@@ -137,4 +103,4 @@ def leaves_on_trial(
     return so_that(trial)
 
 
-__all__ = ["Statement", "Together", "about_fields", "fields_read", "statements", "with_sums_kept"]
+__all__ = ["Statement", "Together", "about_fields", "statements", "with_sums_kept"]

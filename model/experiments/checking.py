@@ -27,11 +27,13 @@ from pagelaw.spec.private_memory import PrivateMemory
 from ..reference.beside import Beside, Violation, call_text
 from ..reference.choosing import Rule
 from ..runs.statements import ERRORS
-from .asking import Together, about_fields, fields_read, statements, with_sums_kept
+from .asking import Together, about_fields, statements, with_sums_kept
 from .in_play import all_names, by_sort
 from .noting import Change, Noted
+from .remembering import NOT_FOLLOWED
 from .step_kinds import Kind, Pair, kind_of
 from .sums import Sums
+from .words import words_read
 
 InPlay = dict[type, Any]
 """The things in play, by sort."""
@@ -58,7 +60,8 @@ class Checked:
         shapes = [shape for shape in PrivateMemory.shapes().values() if not shape.field.is_given]
         self.pairs = [
             Pair(shape.name, shape.keys, getattr(self.beside.private, shape.name),
-                 views.get(shape.name) or partial(field_at, shape.name))
+                 views.get(shape.name) or partial(field_at, shape.name),
+                 shape.name not in views or words_read(views[shape.name]).isdisjoint(NOT_FOLLOWED))
             for shape in shapes
         ]  # fmt: skip
         """The fields of private memory."""
@@ -180,4 +183,4 @@ def field_at(name: str, s: Machine, key: Any) -> Any:
     return getattr(s, name)[key]
 
 
-__all__ = ["Checked", "fields_read"]
+__all__ = ["Checked"]

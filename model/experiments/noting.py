@@ -111,6 +111,8 @@ class Noted(Generic[S]):
         self._values_of = itemgetter("ids", *self.single)
         self._values = self._values_of(now.__dict__)
         """The single values, before the step."""
+        self._seen = self._values
+        """The same when the changes were looked at."""
 
     def changes(self) -> list[Change]:
         """What is not as it was before the step."""
@@ -120,7 +122,7 @@ class Noted(Generic[S]):
             if was is not now and was != now:
                 found[held.field, key] = held.field, key, was, now
         changes = list(found.values())
-        values = self._values_of(self.now.__dict__)
+        values = self._seen = self._values_of(self.now.__dict__)
         if values != self._values:
             for name, was, now in zip(self.single, self._values[1:], values[1:], strict=True):
                 if was != now:
@@ -134,9 +136,9 @@ class Noted(Generic[S]):
         for field, key, _, now in changes:
             if key is None:
                 before[field] = now
-                self._values = self._values_of(self.now.__dict__)
             else:
                 before[field][key] = now
+        self._values = self._seen
 
 
 __all__ = ["Change", "Key", "Noted"]

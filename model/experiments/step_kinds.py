@@ -10,16 +10,17 @@ of that without looking for it; and before that it is looked whether the step is
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
 import attrs
 
-from pagelaw.spec.language import VM
+from pagelaw.spec.language import VM, Identifier, Sum
 from pagelaw.spec.machine import Machine
 
 from .asking import Together
-from .in_play import all_names, by_sort, places_of
+from .in_play import all_names, by_sort, field_names, places_of
 from .noting import Change, Noted
 from .remembering import Note, NotedMap, NotedState, NotFollowed
 from .sums import Kept, Sums
@@ -41,6 +42,8 @@ class Pair:
     sorts: tuple[type, ...]
     held: Any
     shown: Callable[[Any, Any], Any]
+    is_followed: bool
+    """Whether what it takes to show it can be noted."""
 
 
 Pairs = list[Pair]
@@ -106,11 +109,13 @@ class Kind:
 
     def _shift(self, changes: list[Change], arguments: tuple[Any, ...]) -> Callable[..., None]:
         text = self._begin(changes, arguments)
-        for number, (field, *_) in enumerate(changes):
-            key = f"k{number}"
-            for value, sign in ((f"w{number}", "-"), (f"n{number}", "+")):
+        for number, (field, key, was, now) in enumerate(changes):
+            for name, value, sign in ((f"w{number}", was, "-"), (f"n{number}", now, "+")):
+                places = self.places[f"k{number}"] + self.places[name]
                 for kept in self.sums.over.get(field, ()):
-                    _write_shift(text, kept, f"{value}, {key}", self.places[key] + self.places[value], sign)
+                    always = _weight_of_all(kept, self.noted.now, key, value, [sort for _, sort in places])
+                    if always != 0:
+                        _write_shift(text, kept, f"{name}, k{number}", places, sign, always)
         text.add(0, "return None")
         return text.function("changes, arguments")
 
@@ -172,11 +177,16 @@ class Kind:
             held = NotedMap(note, pair.held)
             for things in product(*[in_play.get(sort, ()) for sort in pair.sorts]):
                 key = things[0] if len(things) == 1 else things
-                if not _is_followed(lambda pair=pair, key=key, held=held: pair.shown(now, key) == held[key]):
+                same = partial(_is_shown, pair, held, now, key)
+                if not (pair.is_followed and _is_followed(same)):
                     shows = f"{text.name(pair.shown, 'shown')}(now, {note.called(key)})"
                     note.require(f"{shows} == {text.name(pair.held, 'held')}[{note.called(key)}]")
         text.add(0, f"return {asked}")
         return text.function("changes, arguments")
+
+
+def _is_shown(pair: Pair, held: NotedMap, now: NotedState, key: Any) -> bool:
+    return bool(pair.shown(now, key) == held[key])
 
 
 def _is_followed(question: Callable[..., Any], *arguments: Any) -> bool:
@@ -205,7 +215,31 @@ def kind_of(
     return Kind(changes, arguments, noted, sums, about, pairs, all_vms)
 
 
-def _write_shift(text: Text, kept: Kept, entry: str, places: list[tuple[str, type]], sign: str) -> None:
+def _weight_of_all(kept: Kept, s: Machine, key: Any, value: Any, sorts: list[type]) -> int | None:
+    """What every entry weighs that is of the same types as this one; None if that depends on more.
+
+    No two things named by such an entry are of one sort, so none can be the same as another.
+    """
+    parts = [getattr(value, name) for name in field_names(type(value))]
+    by_types = isinstance(value, Sum) and all(isinstance(part, Identifier) for part in parts)
+    if len(set(sorts)) < len(sorts) or not by_types or not kept.is_followed:
+        return None
+    note, names = Note(Text()), by_sort(all_names((key, value)))
+    for name in all_names((key, value)):
+        note.thing(name, "a place")
+    found, state = len(note.text.lines), NotedState(note, s, "now")
+    weights = [0]
+    for parameters in product(*(names.get(sort, ()) for sort in kept.sorts)):
+        try:
+            weights = [kept.weigh(state, value, key, *parameters)]
+        except (NotFollowed, TypeError):
+            return None
+    return int(weights[0]) if len(note.text.lines) == found and isinstance(weights[0], int) else None
+
+
+def _write_shift(
+    text: Text, kept: Kept, entry: str, places: list[tuple[str, type]], sign: str, always: int | None
+) -> None:
     """A sum is shifted by what an entry weighs, for all values of its parameters that the entry names."""
     ways = list(product(*([place for place, of in places if of is sort] for sort in kept.sorts)))
     if not ways:
@@ -219,7 +253,7 @@ def _write_shift(text: Text, kept: Kept, entry: str, places: list[tuple[str, typ
         text.add(0, f"for of in {{{', '.join(texts)}}}:")
         depth = 1
     parameters = "".join(f", {place}" for place in ways[0]) if len(texts) == 1 else ", *of"
-    text.add(depth, f"weight = {weigh}(now, {entry}{parameters})")
+    text.add(depth, f"weight = {weigh}(now, {entry}{parameters})" if always is None else f"weight = {always}")
     text.add(depth, "if weight:")
     text.add(depth + 1, f"{total}[of] = {total}.get(of, 0) {sign} weight")
     text.add(depth + 1, f"shifted.append(({name}, of))")

@@ -12,7 +12,8 @@ from ..reference.beside import parameter_sorts
 from ..reference.plainly import Plainly
 from .in_play import all_names, by_sort
 from .noting import Change, Noted
-from .remembering import NotedState
+from .remembering import NOT_FOLLOWED, NotedState
+from .words import words_read
 
 Parameters = tuple[Any, ...]
 
@@ -24,6 +25,8 @@ class Kept:
         self.measure, self._now, self._before = measure, noted.now, noted.before
         self.sorts: tuple[type, ...] = parameter_sorts(measure.weight)[2:]
         self.weigh: Callable[..., int] = Plainly()(measure.weight)
+        self.is_followed = words_read(measure).isdisjoint(NOT_FOLLOWED)
+        """Whether what a weight depends on can be noted."""
         self.now: dict[Parameters, int] = {}
         if all(sort is VM for sort in self.sorts):  # of other things nothing counts before anything was done
             ids = noted.now.ids
