@@ -24,7 +24,8 @@ NEXT = {
 STEPS = (*NEXT.values(), "abandon")
 OF_A_PAGE = (
     "write", "write", "write", "write", "write", "read", "scan", "scan", "scan", "start_share", "start_share",
-    "start_share", "page_out", "pick_for_paging", "start_page_in", "inflate", "deflate", "start_transfer",
+    "start_share", "write_pages", "page_out", "pick_for_paging", "start_page_in", "inflate", "deflate",
+    "start_transfer",
 )  # fmt: skip
 OF_A_PRIVATE_PAGE = ("scan", "start_share", "page_out", "pick_for_paging")
 OF_A_VM = ("set_swap_target", "set_balloon_target", "start_driver", "reset_driver", "power_on", "power_off")
@@ -115,6 +116,10 @@ def of_a_page(pair: Pair, random: Random) -> Operation:
         fit = [place for place in range(len(pair.pages))
                if (pair.memory.kind(place) == wanted if wanted else is_private(pair.memory.state, place))]  # fmt: skip
         vm, ppn = pair.numbers(random.choice(fit)) if fit else (vm, ppn)
+    if name == "write_pages":
+        words, values = pair.shape.words, pair.shape.values
+        count = random.randrange(1, pair.shape.pages[vm] - ppn + 1)
+        return name, vm, ppn, tuple(tuple(random.randrange(values) for _ in range(words)) for _ in range(count))
     if name == "write":
         value = random.choice((0, 0, *range(pair.shape.values)))
         return name, vm, ppn, random.randrange(pair.shape.words), value

@@ -183,6 +183,16 @@ class Following:
         cpu, virtual = s.each(VCPU, page.vm)[0], s.each(VPage, page.vm)[0]
         yield from operations.write(s, cpu, virtual, s.ids[Word][word], Value(value))
 
+    def steps_of_write_pages(self, done: bool | None, vm: int, ppn: int, rows: tuple[tuple[int, ...], ...]) -> Steps:
+        """Touched and written one by one; if it was refused, first those that cannot be touched."""
+        pages = [self.page(vm, ppn + number) for number in range(len(rows))]
+        if not done:
+            pages.sort(key=lambda page: self.reference.pmap[page] == Untouched())
+        for number, (page, row) in enumerate(zip(pages, rows, strict=True)):
+            yield from operations.first_touch(self.reference, page, self.frame(page))
+            for word, value in enumerate(row):
+                yield from self.steps_of_write(None, vm, ppn + number, word, value)
+
     def steps_of_scan(self, found: int | None, vm: int, ppn: int, leaving: bool = False) -> Steps:
         """With the hinted page that was chosen."""
         yield from self._scan(found, self.page(vm, ppn), leaving)

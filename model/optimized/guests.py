@@ -20,6 +20,7 @@ from .state import (
     number_of,
     set_entry,
     set_tried,
+    touch_many,
 )
 from .table import count_of, set_count
 
@@ -57,6 +58,26 @@ class Guests(Core):
         self.within(offset, len(data))
         self.make_writable(vm, page)
         self.data(self.frame(page))[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+
+    def write_pages(self, vm: int, ppn: int, data: Array | bytes) -> None:
+        """A guest writes whole pages that it never touched, one after the other: what a boot does, at once.
+
+        data: what is in them, as bytes or as an array of them.
+        """
+        held = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else np.asarray(data).reshape(-1).view(np.uint8)
+        count, rest = divmod(held.size, self.page_bytes)
+        if rest or not count:
+            raise BadInput("bytes of whole pages", held.size, f"a multiple of {self.page_bytes}")
+        first, _ = self.place(vm, ppn), self.place(vm, ppn + count - 1)
+        self.running(vm)
+        if (self.state.pmap[first : first + count] >> 28 & 7).any():
+            raise Refusal("NOT_UNTOUCHED")
+        if self.free_frames < count:
+            raise Refusal("NO_FREE_FRAME")
+        frames = np.zeros(count, np.int64)
+        touch_many(self.state, first, frames)
+        self.state.words[frames] = held.view(np.uint64).reshape(count, -1)
+        self.vms[vm].resident += count
 
     @property
     def page_bytes(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -35,6 +36,7 @@ def mixed(numbers: Array) -> Array:
     return hashes ^ (hashes >> _SHIFT_ONE)
 
 
+@cache
 def xxh3_of_frames() -> Callable[[int, Array, int, Array], None] | None:
     """A compiled loop around the library's own function, which saves what a call from Python costs; or nothing."""
     if not IS_COMPILED:
@@ -80,7 +82,7 @@ class Hashing:
             return mixed(self._words[frames, 0])
         if self._given is None and len(frames) > self.FEW:
             self._loop = self._loop or xxh3_of_frames() or self._one_by_one
-            order = np.argsort(frames)  # memory is read several times as fast from one end to the other
+            order = np.argsort(frames, kind="stable")  # memory is read several times as fast from end to end
             hashes = np.zeros(len(frames), np.uint64)
             self._loop(self._words.ctypes.data, frames[order], self._size, hashes)
             in_order = np.zeros(len(frames), np.uint64)

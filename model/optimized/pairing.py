@@ -232,6 +232,11 @@ class Pair(Following):
         """A word."""
         self.memory.write(vm, ppn, self.offset(word), value.to_bytes(8, "little"))
 
+    def ask_write_pages(self, vm: int, ppn: int, rows: tuple[tuple[int, ...], ...]) -> bool:
+        """Given by their words; that it was done."""
+        self.memory.write_pages(vm, ppn, b"".join(map(self.row, rows)))
+        return True
+
     def ask_scan_all(self, places: tuple[int, ...]) -> list[int]:
         """Many pages."""
         return self.memory.scan_all(places).tolist()  # type: ignore[no-any-return]

@@ -107,6 +107,14 @@ def free_frame(s: State, frame: Number) -> None:
 
 
 @compiled
+def touch_many(s: State, first: Number, frames: Array) -> None:
+    """So many untouched pages, one after the other, get the first free frames, which are noted in `frames`."""
+    for at in range(len(frames)):
+        frames[at] = take_frame(s)
+        s.pmap[first + at] = PRIVATE << 28 | frames[at]
+
+
+@compiled
 def same(s: State, one: Number, other: Number) -> bool:
     """Whether two frames hold the same, compared in full."""
     words = s.words.shape[1]
