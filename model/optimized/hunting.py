@@ -16,7 +16,7 @@ import attrs
 
 from ..reference.shortening import shortened
 from .drawing import Operation, beginning, drawn
-from .pairing import Differs, Pair, Shape
+from .pairing import Differs, Pair, Shape, ending
 
 CORNERS = (
     "a count goes into the overflow table", "a count comes out of it", "a chain of three", "stale hint dropped",
@@ -69,26 +69,27 @@ def made_short(shape: Shape, operations: Sequence[Operation], done: int) -> Faul
     return Fault(shape, tuple(kept), told[1], done)
 
 
-def batch(shape: Shape, seed: int, length: int = 100, every: int = 25) -> tuple[Counter[str], Fault | None]:
+def batch(shape: Shape, seed: int, length: int = 100, every: int = 50) -> tuple[Counter[str], Fault | None]:
     """So many operations drawn with a seed; what was seen, and the fault if there is one."""
     random, pair = Random(seed), Pair(shape)
-    pair.every = every
+    pair.every, pair.watched = every, False
     done: list[Operation] = []
     try:
-        for operation in beginning(pair, random):
-            done.append(operation)
-            pair.do(*operation)
-        for _ in range(length):
-            done.append(drawn(pair, random))
-            pair.do(*done[-1])
-        pair.compare(("the end",))
+        with ending("batch", seconds=2 + length / 100):
+            for operation in beginning(pair, random):
+                done.append(operation)
+                pair.do(*operation)
+            for _ in range(length):
+                done.append(drawn(pair, random))
+                pair.do(*done[-1])
+            pair.compare(("the end",))
     except Differs:
         return pair.seen, made_short(shape, done, len(done))
     return pair.seen, None
 
 
 def hunt(
-    shapes: Sequence[Shape], seeds: Iterable[int], length: int = 100, every: int = 25
+    shapes: Sequence[Shape], seeds: Iterable[int], length: int = 100, every: int = 50
 ) -> tuple[Counter[str], Fault | None]:
     """Batches with these seeds, the shapes in turn, until one finds a fault; what was seen in all."""
     seen: Counter[str] = Counter()

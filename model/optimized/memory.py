@@ -20,6 +20,7 @@ import attrs
 import numpy as np
 
 from .hashing import Hash, Hashing
+from .records import LOW, count_in
 from .refusing import BadInput, Refusal
 from .scanning import drop_hint, has_hint, is_private, own_frame
 from .state import (
@@ -40,7 +41,7 @@ from .state import (
     set_entry,
     take_frame,
 )
-from .table import count_of, frame_of_shared, leave_shared, set_count
+from .table import count_of, end_of, frame_of_shared, leave_shared, link_of, set_count
 
 MOST_OPERATIONS = 1024
 """Operations that may be under way at a time."""
@@ -137,7 +138,9 @@ def new_state(machine: Machine) -> State:
 
 def chain(links: Any, end: int) -> None:
     """Each names the next one, the last the end."""
-    links[:] = np.arange(1, len(links) + 1, dtype=np.uint64)
+    for first in range(0, len(links), 1 << 20):
+        part = links[first : first + (1 << 20)]
+        part[:] = np.arange(first + 1, first + len(part) + 1, dtype=np.uint64)
     links[-1:] = end
 
 
@@ -302,6 +305,17 @@ class Core:
         s = self.state
         kept = (s.pmap, s.records, s.shared_heads, s.hint_heads, s.overflow_records, s.overflow_counts, s.numbers)
         return int(sum(array.nbytes for array in kept) + s.first_page.nbytes + s.operated.nbytes)
+
+    def counts(self) -> dict[int, tuple[int, int]]:
+        """For every shared frame how many users it has, and what its count field says."""
+        s, found = self.state, {}
+        for head in s.shared_heads.tolist():
+            record = head
+            while record != end_of(s):
+                field = int(count_in(s.records[record, LOW], s.width))
+                found[int(frame_of_shared(s, record))] = int(count_of(s, record)), field
+                record = int(link_of(s, record))
+        return found
 
     @property
     def free_frames(self) -> int:

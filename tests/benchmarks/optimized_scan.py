@@ -34,26 +34,33 @@ BATCH = 1 << 16
 ROUNDS = 3
 
 
-def numbers(pages: int, seed: int = 1) -> Any:
-    """What is in each page, as a number: 0 in a tenth of them; of the rest about half are as another one."""
-    random = np.random.default_rng(seed)
-    drawn = random.integers(1, pages, pages, dtype=np.uint64)
-    drawn[random.random(pages) < 0.1] = 0
+def numbers(pages: int, first: int = 0, count: int | None = None) -> Any:
+    """What is in so many pages of all, as numbers: 0 in a tenth of them; of the rest about half are as another one."""
+    random = np.random.default_rng((1, first))
+    drawn = random.integers(1, pages, pages if count is None else count, dtype=np.uint64)
+    drawn[random.random(len(drawn)) < 0.1] = 0
     return drawn
 
 
-def filled(pages: int, by_number: bool, seed: int = 1) -> Memory:
+def filled(pages: int, by_number: bool) -> Memory:
     """Four VMs, all of whose pages have been written."""
     each = pages // 4
     machine = Machine(pages=(each,) * 4, frames=pages, slots=4 * each, minimum=(0,) * 4, by_number=by_number)
     memory = Memory(machine)
-    held = numbers(pages, seed)
     for vm in range(4):
         memory.power_on(vm)
         for first in range(0, each, 4096):
-            part = held[vm * each + first : vm * each + min(first + 4096, each)]
+            part = numbers(pages, vm * each + first, min(4096, each - first))
             memory.write_pages(vm, first, part if by_number else rows(part))
     return memory
+
+
+def contents(pages: int) -> Any:
+    """What is in all of them, as `filled` writes it."""
+    each = pages // 4
+    parts = [numbers(pages, vm * each + first, min(4096, each - first))
+             for vm in range(4) for first in range(0, each, 4096)]  # fmt: skip
+    return np.concatenate(parts)
 
 
 def rows(part: Any) -> Any:
@@ -63,11 +70,14 @@ def rows(part: Any) -> Any:
 
 def scanned(memory: Memory, pages: int) -> float:
     """Processor seconds of a scan of every page, in a random order."""
-    order = np.random.default_rng(2).permutation(pages)
-    started = time.process_time()
-    for at in range(0, pages, BATCH):
-        memory.scan_all(order[at : at + BATCH])
-    return time.process_time() - started
+    random, took = np.random.default_rng(2), 0.0
+    steps = max(1, pages // BATCH)
+    for first in random.permutation(steps):  # any part of memory, and there every so-many-th page, in any order
+        order = random.permutation(np.arange(first, pages, steps))
+        started = time.process_time()
+        memory.scan_all(order)
+        took += time.process_time() - started
+    return took
 
 
 def rate(pages: int, by_number: bool) -> float:
@@ -86,7 +96,7 @@ def reference_rate(pages: int, sample: int = 4000) -> float:
     for vm in made.ids[VM]:
         made.life[vm] = Running()
         made.resident[vm] = each
-    for page, mpn, number in zip(made.ids[Page], made.ids[MPN], numbers(pages).tolist(), strict=True):
+    for page, mpn, number in zip(made.ids[Page], made.ids[MPN], contents(pages).tolist(), strict=True):
         made.pmap[page], made.frame[mpn], made.count_field[mpn] = Mapped(mpn), Private(page), 1
         made.contents[mpn] = Contents((Value(number),))
     made.free_frames, made.low_in_use = 0, pages
@@ -123,7 +133,7 @@ def ksmd_rates(pages: int) -> tuple[float, float] | str:
     before = {name: (KSM / name).read_text() for name in names if (KSM / name).exists()}
     area = mmap.mmap(-1, pages * 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     try:
-        np.frombuffer(area, np.uint64)[:] = np.repeat(numbers(pages), 512)
+        np.frombuffer(area, np.uint64)[:] = np.repeat(contents(pages), 512)
         area.madvise(mmap.MADV_MERGEABLE)
         for name, value in {"pages_to_scan": str(pages), "sleep_millisecs": "0", "smart_scan": "0"}.items():
             if name in before:
@@ -169,7 +179,9 @@ def of_bytes(bits: int) -> dict[str, Any]:
     memory.hashing.of_all(frames[:100])
     read, hashed = best(memory.state.words.sum), best(memory.hashing.of_all, frames)
     del memory
-    found: dict[str, Any] = {"pages": pages, "read": pages / read, "hash": pages / hashed, "of the limit": read / hashed}
+    found: dict[str, Any] = {
+        "pages": pages, "read": pages / read, "hash": pages / hashed, "of the limit": read / hashed,
+    }  # fmt: skip
     found["scan"] = rate(pages, by_number=False)
     found["ksmd"] = rates = ksmd_rates(pages)
     if isinstance(rates, tuple):

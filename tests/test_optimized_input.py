@@ -1,0 +1,145 @@
+"""What the memory manager refuses is named, and leaves everything as it was."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pagelaw.model.optimized.memory import Machine
+from pagelaw.model.optimized.refusing import BadInput, Refusal, TableFull
+from pagelaw.model.optimized.sharing import Memory
+
+
+def small(**changed: Any) -> Memory:
+    """Two VMs, of which the first runs and has written two pages."""
+    sizes: dict[str, Any] = {"pages": (4, 4), "frames": 8, "slots": 8, "minimum": (1, 1)}
+    memory = Memory(Machine(**{**sizes, **changed}))
+    memory.power_on(0)
+    for ppn in (0, 1):
+        memory.write(0, ppn, 0, bytes([ppn + 1]))
+    return memory
+
+
+def kept(memory: Memory) -> tuple[Any, ...]:
+    """All that it keeps."""
+    arrays = [array.tobytes() for array in memory.state if isinstance(array, np.ndarray)]
+    return (arrays, memory.slots.words.tobytes(), list(memory.slots.free), deepcopy(memory.vms), dict(memory.stages),
+            +memory.pins, memory.reserved_memory, memory.reserved_swap)  # fmt: skip
+
+
+BAD: dict[str, tuple[Callable[[Memory], Any], str]] = {
+    "no such VM": (lambda m: m.read(2, 0), r"VM is 2: it must be 0 to 1"),
+    "no such page": (lambda m: m.write(0, 4, 0, b"x"), r"page is 4: it must be 0 to 3"),
+    "a page below none": (lambda m: m.scan(0, -1), r"page is -1: it must be 0 to 3"),
+    "a huge page": (lambda m: m.inflate(0, 10**30), r"it must be 0 to 3"),
+    "too many bytes": (lambda m: m.write(0, 0, 4090, b"1234567"), r"page is 4090 to 4097: it must be within"),
+    "bytes before the page": (lambda m: m.read(0, 0, -1, 4), r"it must be within 0 to 4096"),
+    "part of a page": (lambda m: m.write_pages(0, 2, b"x" * 4095), r"4095: it must be a multiple of 4096"),
+    "no page at all": (lambda m: m.write_pages(0, 2, b""), r"it must be a multiple of 4096"),
+    "pages beyond the VM": (lambda m: m.write_pages(0, 3, bytes(8192)), r"page is 4: it must be 0 to 3"),
+    "a place that is none": (lambda m: m.scan_all([0, 8]), r"page is 8: it must be 0 to 7"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_refused_by_name_and_changes_nothing(name: str) -> None:
+    ask, told = BAD[name]
+    memory = small()
+    before = kept(memory)
+    with pytest.raises(BadInput, match=told):
+        ask(memory)
+    assert kept(memory) == before
+
+
+REFUSED: dict[str, tuple[Callable[[Memory], Any], str]] = {
+    "a VM that is off": (lambda m: m.read(1, 0), "VM_NOT_RUNNING"),
+    "a VM that runs": (lambda m: m.power_on(0), "VM_NOT_OFF"),
+    "an untouched page": (lambda m: m.scan(0, 2), "NOT_PRIVATE"),
+    "a level beyond the VM": (lambda m: m.set_swap_target(0, 5), "NOT_A_LEVEL"),
+    "no level at all": (lambda m: m.page_out(0, 0), "NO_PAGE_TO_TAKE"),
+    "no driver": (lambda m: m.inflate(0, 0), "NO_DRIVER"),
+    "nothing to merge": (lambda m: m.merge(0, 0), "WRONG_STAGE"),
+    "nothing alike": (lambda m: m.start_share(0, 0), "NO_MATCH"),
+    "pages that were touched": (lambda m: m.write_pages(0, 0, bytes(4096)), "NOT_UNTOUCHED"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_has_a_name_and_changes_nothing(name: str) -> None:
+    ask, reason = REFUSED[name]
+    memory = small()
+    before = kept(memory)
+    with pytest.raises(Refusal) as refused:
+        ask(memory)
+    assert refused.value.reason == reason
+    assert kept(memory) == before
+
+
+def test_a_full_table_takes_no_hint() -> None:
+    memory = small(records=1)
+    memory.scan(0, 0)
+    before = kept(memory)
+    with pytest.raises(TableFull):
+        memory.scan(0, 1)
+    assert kept(memory) == before
+
+
+def test_without_a_free_frame_a_page_waits() -> None:
+    memory = small(frames=2)
+    before = kept(memory)
+    with pytest.raises(Refusal, match="no free frame"):
+        memory.write(0, 2, 0, b"x")
+    with pytest.raises(Refusal, match="no free frame"):
+        memory.write_pages(0, 2, bytes(8192))
+    assert kept(memory) == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"pages": ()}, "VMs is 0"),
+        ({"pages": (4, 0)}, "pages of a VM is 0: it must be 1 to"),
+        ({"frames": 0}, "frames is 0: it must be 1 to 268,435,456"),
+        ({"frames": 1 << 29}, "frames is 536870912: it must be 1 to 268,435,456"),
+        ({"frames": 10**30}, "it must be 1 to 268,435,456"),
+        ({"slots": -1}, "slots is -1"),
+        ({"minimum": (1,)}, r"minimum is \(1,\): it must be a number for each of 2 VMs"),
+        ({"minimum": (5, 1)}, "minimum is 5: it must be 0 to the size of its VM, 4"),
+        ({"count_top": 65_536}, "count_top is 65536: it must be 2 to 65,535"),
+        ({"buckets": 3}, "buckets is 3: it must be a power of two"),
+        ({"width": 23}, "width is 23: it must be 24 to 28"),
+        ({"width": 24, "frames": (1 << 24) + 1}, "enough for the number of every frame and page"),
+    ],
+)
+def test_a_machine_that_makes_no_sense_is_refused(changed: dict[str, Any], told: str) -> None:
+    sizes: dict[str, Any] = {"pages": (4, 4), "frames": 8, "slots": 8, "minimum": (1, 1)}
+    with pytest.raises(BadInput, match=told):
+        Machine(**{**sizes, **changed})
+
+
+def test_a_machine_larger_than_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "zeros", none_left)
+    with pytest.raises(BadInput, match="what fits into the memory of this computer"):
+        Memory(Machine(pages=(4,), frames=8, slots=8, minimum=(1,)))
+
+
+def test_more_zero_pages_than_a_count_field_holds() -> None:
+    """The zero page's count is in the overflow table from 65,535 users on, and in its field again below (R-23)."""
+    pages = 65_600
+    memory = Memory(Machine(pages=(pages,), frames=pages, slots=pages, minimum=(0,), by_number=True))
+    memory.power_on(0)
+    memory.write_pages(0, 0, np.zeros(pages, np.uint64))
+    memory.scan_all(np.arange(pages))
+    assert memory.free_frames == pages - 1
+    assert memory.counts() == {0: (pages, 65_535)}
+    for ppn in range(66):
+        memory.write(0, ppn, 0, (ppn + 1).to_bytes(8, "little"))
+    assert memory.counts() == {0: (65_534, 65_534)}
+    memory.write(0, 0, 0, bytes(8))
+    memory.scan(0, 0)
+    assert memory.counts() == {0: (65_535, 65_535)}
