@@ -6,20 +6,16 @@ it finds no difference, which is a search that was given up, not a proof: Fracti
 question is put to a function with a fault, too, and the fault must be found. Its questions are asked with `-m deep`.
 """
 
-import os
-import subprocess
-import sys
 from fractions import Fraction
 from itertools import product
-from pathlib import Path
 
 import pytest
 
-import pagelaw
 from pagelaw.model.optimized.allocation import Client, scaled
 from pagelaw.model.optimized.levels import key, pages_below
 
 from .allocation_leaves import key_by_the_law, key_of_the_allocation, within
+from .asking_crosshair import crosshair
 
 LEAVES = "allocation_leaves"
 
@@ -42,17 +38,6 @@ def test_a_key_is_the_price_of_the_specification() -> None:
     for numbers in product(range(21), range(1, 11), range(0, 21, 5)):
         assert within(*numbers)
         assert key_of_the_allocation(*numbers) == key_by_the_law(*numbers)
-
-
-def crosshair(*arguments: str, seconds: int) -> tuple[int, str]:
-    """Its exit code and what it says."""
-    folders = [str(Path(pagelaw.__file__).parent.parent), str(Path(__file__).parent)]
-    result = subprocess.run(
-        [sys.executable, "-m", "crosshair", *arguments, "--per_condition_timeout", str(seconds)],
-        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
-    )  # fmt: skip
-    print(result.stdout, result.stderr)
-    return result.returncode, result.stdout
 
 
 @pytest.mark.deep
