@@ -24,15 +24,22 @@ BITS = 26
 ALL = 1 << 64
 
 
-def functions_on(word: Callable[[int], Any], old: str = "", new: str = "") -> SimpleNamespace:
-    """The functions of the file itself, not compiled, on words of another kind; or with a fault in their text."""
+def as_written(function: Any) -> Any:
+    """Not compiled."""
+    return function
+
+
+def functions_on(
+    word: Callable[[int], Any], old: str = "", new: str = "", compiled: Callable[[Any], Any] = as_written
+) -> SimpleNamespace:
+    """The functions of the file itself, on words of another kind; or with a fault in their text; or compiled."""
     text = FILE.read_text(encoding="utf-8")
     assert text.count(IMPORT) == 1
     text = text.replace(IMPORT, "")
     if old:
         assert text.count(old) == 1, f"{text.count(old)} times in the text: {old}"
         text = text.replace(old, new)
-    names: dict[str, Any] = {"__name__": FILE.stem, "compiled": lambda function: function}
+    names: dict[str, Any] = {"__name__": FILE.stem, "compiled": compiled}
     exec(compile(text, str(FILE), "exec"), names)
     assert {name: int(names[name]) for name in CONSTANTS} == CONSTANTS
     names.update({name: word(value) for name, value in CONSTANTS.items()})

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 import z3
 
+from pagelaw.model.optimized import compiling
 from pagelaw.model.optimized import records as optimized
-from pagelaw.model.optimized.compiling import IS_COMPILED
 from pagelaw.model.optimized.memory import Machine, new_state
 from pagelaw.spec import paper, records
 from pagelaw.spec.records import DoesNotFit, Layout, hint_frame, kept_of_hash, pack, shared_frame, unpack
@@ -236,10 +236,13 @@ def test_the_words_are_the_record(claim: Callable[..., Pairs], width: int) -> No
     assert counterexample(claim, functions_on(Word), width) is None
 
 
+CALLED = set(optimized.__all__) - {"HIGH", "LOW", "Word", "ones", "over"}
+"""The functions that claims are about."""
+
+
 def test_every_function_of_the_words_is_in_a_claim() -> None:
     named = {name for claim in CLAIMS for name in claim.__code__.co_names}
-    helpers = {"HIGH", "LOW", "Word", "ones", "over"}
-    assert set(optimized.__all__) - helpers <= named
+    assert CALLED - named == set()
 
 
 FAULTS = {
@@ -296,19 +299,24 @@ def some_values(claim: Callable[..., Pairs], width: int, chosen: random.Random) 
         yield {name: chosen.getrandbits(one) for name, one in bits.items()}
 
 
-@each_width
+def functions_compiled() -> Any:
+    """The functions compiled as they are elsewhere; other tests have them as they are written."""
+    numba = pytest.importorskip("numba", reason="numba is not there: nothing is compiled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiling, "njit", numba.njit)
+        return functions_on(np.uint64, compiled=lambda function: compiling.compiled(function, keep=False))
+
+
 @pytest.mark.parametrize("kind", ["plain", "compiled", "hunted"])
-def test_the_words_are_the_record_on_numbers(kind: str, width: int) -> None:
-    """At corners and by chance: as the functions are used, compiled and plain, and as CrossHair is asked about them."""
-    if kind == "compiled" and not IS_COMPILED:
-        pytest.skip("numba is not there, or PAGELAW_PLAIN is set: nothing is compiled")
-    word: Callable[[int, int], Any] = numpy_word
-    on = on_numbers(optimized if kind == "compiled" else functions_on(np.uint64), width)
-    if kind == "hunted":
-        on, word = On(functions_on(Kept), width, Kept(width), lambda word: word.value), kept
-    chosen = random.Random(width)
-    for claim in CLAIMS:
+def test_the_words_are_the_record_on_numbers(kind: str) -> None:
+    """At corners and by chance: as the functions are used, plain and compiled, and as CrossHair is asked about them."""
+    word: Callable[[int, int], Any] = kept if kind == "hunted" else numpy_word
+    functions = functions_compiled() if kind == "compiled" else functions_on(Kept if kind == "hunted" else np.uint64)
+    for width, claim in product(WIDTHS, CLAIMS):
+        on = On(functions, width, word(width, 5), lambda word: word.value if kind == "hunted" else int(word))
         bits = values_of(claim, width)
-        for values in some_values(claim, width, chosen):
+        for values in some_values(claim, width, random.Random(width)):
             for ours, law in claim(on, **{name: word(value, bits[name]) for name, value in values.items()}):
-                assert ours == law, (claim.__name__, values)
+                assert ours == law, (claim.__name__, width, values)
+    if kind == "compiled":
+        assert all(getattr(functions, name).signatures for name in CALLED)
