@@ -12,12 +12,19 @@ def test_there_are_enough() -> None:
     assert len(faults()) >= 20
 
 
-@pytest.mark.parametrize("fault", faults().values(), ids=list(faults()))
+NEVER_END = ("IM-34", "IM-37")
+"""With these the manager goes round in a chain, and each attempt at a shorter program has to be stopped: deep."""
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(one, id=name, marks=pytest.mark.deep if name in NEVER_END else ())
+              for name, one in faults().items()]
+)  # fmt: skip
 def test_a_fault_is_found_by_a_short_program(fault: Fault, record_property: Callable[[str, object], None]) -> None:
     with switched_on(fault):
         _, found = hunt(SHAPES, range(2000))
         assert found is not None, f"{fault.title}: not found"
-        assert len(found.operations) <= 14
+        assert len(found.operations) <= 20
         again = replay(found.shape, found.operations)
         assert again is not None
     assert replay(found.shape, found.operations) is None  # it is the fault that differs, not the manager
@@ -28,3 +35,18 @@ def test_nothing_is_left_of_a_fault() -> None:
     with switched_on(faults()["IM-12"]):
         pass
     assert hunt(SHAPES, range(7))[1] is None
+
+
+def test_the_program_that_shows_a_fault_can_be_read() -> None:
+    with switched_on(faults()["IM-4"]):
+        _, found = hunt(SHAPES, range(2000))
+    assert found is not None
+    assert found.program().splitlines() == [
+        "pair = Pair(Shape())",
+        "pair.do('power_on', 0)",
+        "pair.do('write', 0, 3, 1, 0)",
+        "pair.do('write', 0, 1, 0, 0)",
+        "pair.do('scan', 0, 3, False)",
+        "pair.do('scan', 0, 1, False)",
+        "# after ('scan', 0, 1, False): users of m1: 0, and it should be 2",
+    ]

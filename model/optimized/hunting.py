@@ -38,7 +38,12 @@ class Fault:
     def program(self) -> str:
         """The same, to be run."""
         lines = [f"pair.do({', '.join(map(repr, operation))})" for operation in self.operations]
-        return "\n".join([f"pair = Pair({self.shape!r})", *lines, f"# {self.told}"])
+        usual, given = Shape(), []
+        for field in attrs.fields(Shape):
+            value = getattr(self.shape, field.name)
+            if value != getattr(usual, field.name):
+                given.append(f"{field.name}={getattr(value, '__name__', repr(value))}")
+        return "\n".join([f"pair = Pair(Shape({', '.join(given)}))", *lines, f"# {self.told}"])
 
 
 def replay(shape: Shape, operations: Iterable[Operation]) -> tuple[list[Operation], str] | None:
