@@ -58,3 +58,8 @@ def test_rule_shown_is_the_rule() -> None:
     shown = re.search(r"```python\n(.+?)```", README, re.S)
     assert shown is not None
     assert shown[1] == inspect.getsource(REGISTER["rule"]["compare"].function)
+
+
+def test_the_program_with_the_memory_manager_runs() -> None:
+    (program,) = [one for one in re.findall(r"```python\n(.*?)```", README, re.S) if "model.optimized" in one]
+    exec(program, {})

@@ -3,6 +3,7 @@
     python tests/benchmarks/optimized_scan.py numbers 18    pages known by a number, and the reference's scan
     python tests/benchmarks/optimized_scan.py bytes 15      real bytes: hash stage and scan, and the Linux kernel's ksmd
     python tests/benchmarks/optimized_scan.py growth 24     from 2^16 pages on: speed, and bytes a page
+    python tests/benchmarks/optimized_scan.py growth 24 growth.svg    the same, and a picture of it
 
 Processor time counts. A tenth of the pages are zero; half of the rest are as some other page is.
 """
@@ -204,7 +205,25 @@ def growth(bits: int) -> list[dict[str, Any]]:
     return found
 
 
+def picture(sizes: list[dict[str, Any]], path: str) -> None:
+    """The curve: pages scanned in a second, and bytes a page, over the number of pages."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    left = figure.subplots()
+    right = left.twinx()
+    bits = [size["bits"] for size in sizes]
+    left.plot(bits, [size["scan"] / 1e6 for size in sizes], "o-", color="tab:blue", label="scan")
+    right.plot(bits, [size["bytes a page"] for size in sizes], "s--", color="tab:orange", label="kept")
+    left.set(xlabel="pages (power of two)", ylabel="million pages scanned a second", ylim=(0, None), xticks=bits)
+    right.set(ylabel="bytes kept for a page", ylim=(0, 24))
+    figure.legend(loc="lower left", bbox_to_anchor=(0.1, 0.15))
+    figure.savefig(path)
+
+
 if __name__ == "__main__":
     what, of_bits = sys.argv[1], int(sys.argv[2])
     told = {"numbers": of_numbers, "bytes": of_bytes, "growth": growth}[what](of_bits)
     print(json.dumps({"compiled": IS_COMPILED, what: told}))
+    if len(sys.argv) > 3:
+        picture(told, sys.argv[3])
