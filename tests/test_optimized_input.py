@@ -25,7 +25,7 @@ def small(**changed: Any) -> Memory:
 def kept(memory: Memory) -> tuple[Any, ...]:
     """All that it keeps."""
     arrays = [array.tobytes() for array in memory.state if isinstance(array, np.ndarray)]
-    return (arrays, memory.slots.words.tobytes(), list(memory.slots.free), deepcopy(memory.vms), dict(memory.stages),
+    return (arrays, memory.slots.words.tobytes(), memory.slots.free(), deepcopy(memory.vms), dict(memory.stages),
             +memory.pins, memory.reserved_memory, memory.reserved_swap)  # fmt: skip
 
 

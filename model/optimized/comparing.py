@@ -72,9 +72,9 @@ def differences(memory: Memory, reference: Reference, words: int) -> Iterator[Di
         yield from of_vm(memory, reference, number, vm)
     yield from of_frames(memory, reference)
     yield from of_table(memory, reference)
-    for slot in memory.slots.free:
+    for slot in memory.slots.free():
         yield from unless_equal(f"users of slot {slot}", 0, reference.slot_count[reference_slot(reference, slot)])
-    yield from unless_equal("free slots", len(memory.slots.free), reference.free_slots)
+    yield from unless_equal("free slots", len(memory.slots), reference.free_slots)
 
 
 def unless_equal(what: str, found: Any, due: Any) -> Iterator[Difference]:

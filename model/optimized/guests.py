@@ -157,7 +157,7 @@ class Guests(Core):
         _, frame = self.at(page, "coming in")
         slot = number_of(self.state.pmap[page])
         self.state.words[frame] = self.slots.words[slot]
-        self.slots.free.append(slot)
+        self.slots.give_back(slot)
         set_entry(self.state, page, PRIVATE, frame)
         set_tried(self.state, page, False)
         self.vms[vm].resident += 1
@@ -235,7 +235,7 @@ class Guests(Core):
         if kind == BALLOONED:
             raise Refusal("ALREADY_BALLOONED")
         if kind == SWAPPED:
-            self.slots.free.append(number_of(self.state.pmap[page]))
+            self.slots.give_back(number_of(self.state.pmap[page]))
             of.swapped -= 1
         elif kind != UNTOUCHED:
             if of.resident <= of.minimum:
@@ -310,7 +310,7 @@ class Guests(Core):
         """A page is an untouched one again, whatever it was."""
         kind = self.kind(page)
         if kind == SWAPPED:
-            self.slots.free.append(number_of(self.state.pmap[page]))
+            self.slots.give_back(number_of(self.state.pmap[page]))
         elif kind not in (UNTOUCHED, BALLOONED):
             self.let_go(page)
         set_entry(self.state, page, UNTOUCHED, 0)
@@ -324,7 +324,7 @@ class Guests(Core):
             case ("found" | "quiet" | "alone" | "same", record):
                 self.drop_reference(record)
             case ("slot held" | "written", slot):
-                self.slots.free.append(slot)
+                self.slots.give_back(slot)
             case ("none",):
                 raise Refusal("WRONG_STAGE")
         self.end(page)

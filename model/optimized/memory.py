@@ -149,7 +149,30 @@ class Store:
 
     def __init__(self, slots: int, words: int) -> None:
         self.words = np.zeros((slots, words), np.uint64)
-        self.free = list(range(slots - 1, -1, -1))
+        self._never_used = 0
+        """All slots from this one on were never used."""
+        self._given_back: list[int] = []
+
+    def __len__(self) -> int:
+        """How many slots are free."""
+        return len(self.words) - self._never_used + len(self._given_back)
+
+    def free(self) -> list[int]:
+        """Which are."""
+        return [*self._given_back, *range(self._never_used, len(self.words))]
+
+    def take(self) -> int:
+        """One of them."""
+        if self._given_back:
+            return self._given_back.pop()
+        if self._never_used == len(self.words):
+            raise Refusal("NO_FREE_SLOT")
+        self._never_used += 1
+        return self._never_used - 1
+
+    def give_back(self, slot: int) -> None:
+        """A slot is free again."""
+        self._given_back.append(int(slot))
 
 
 @attrs.define

@@ -188,11 +188,11 @@ class Memory(Guests):
             self.scan(vm, ppn, leaving=True)
             if self.kind(page) == SHARED:
                 return False
-            if not self.slots.free:
+            if not len(self.slots):
                 set_tried(self.state, page, False)
-        self.may_page_out(vm, page, tried=bool(not self.slots.free))
+        self.may_page_out(vm, page, tried=not len(self.slots))
         self.not_pinned(page)
-        if not self.slots.free:
+        if not len(self.slots):
             raise Refusal("NO_FREE_SLOT")
         for step in (self.pick_for_paging, self.finish_unmapping, self.reserve_slot, self.write_out, self.commit):
             step(vm, ppn)
@@ -243,9 +243,7 @@ class Memory(Guests):
         """A slot is set aside for it."""
         page = self.place(vm, ppn)
         self.at(page, "unmapped")
-        if not self.slots.free:
-            raise Refusal("NO_FREE_SLOT")
-        self.stages[page] = ("slot held", self.slots.free.pop())
+        self.stages[page] = ("slot held", self.slots.take())
 
     def write_out(self, vm: int, ppn: int) -> None:
         """What it holds is written to the slot."""

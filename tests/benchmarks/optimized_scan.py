@@ -46,7 +46,7 @@ def numbers(pages: int, first: int = 0, count: int | None = None) -> Any:
 def filled(pages: int, by_number: bool) -> Memory:
     """Four VMs, all of whose pages have been written."""
     each = pages // 4
-    machine = Machine(pages=(each,) * 4, frames=pages, slots=4 * each, minimum=(0,) * 4, by_number=by_number)
+    machine = Machine(pages=(each,) * 4, frames=pages, slots=0, minimum=(each,) * 4, by_number=by_number)
     memory = Memory(machine)
     for vm in range(4):
         memory.power_on(vm)
@@ -223,7 +223,7 @@ def picture(sizes: list[dict[str, Any]], path: str) -> None:
 
 if __name__ == "__main__":
     what, of_bits = sys.argv[1], int(sys.argv[2])
-    told = {"numbers": of_numbers, "bytes": of_bytes, "growth": growth}[what](of_bits)
+    told: Any = {"numbers": of_numbers, "bytes": of_bytes, "growth": growth}[what](of_bits)
     print(json.dumps({"compiled": IS_COMPILED, what: told}))
     if len(sys.argv) > 3:
         picture(told, sys.argv[3])
