@@ -1,6 +1,7 @@
 """`pagelaw mutants`: the list of faults, and a sample of the kill matrix."""
 
 import json
+import re
 from pathlib import Path
 
 import attrs
@@ -8,6 +9,7 @@ import pytest
 
 from pagelaw.model.cli import main
 from pagelaw.model.cli.killing import COLUMNS, Kept, Kill, counts, work
+from pagelaw.model.optimized.faults import faults
 from pagelaw.proofs import mutants
 
 
@@ -23,7 +25,7 @@ def test_the_list_shows_where_each_is_from_and_what_is_changed(capsys: pytest.Ca
     assert "KVM 2008: e930bffe95e1" in told
     assert "-            current = s.generation[page] == generation and s.guest_table[virtual] == Names(page)" in told
     entries = json.loads(Path("list.json").read_text())
-    assert [entry["id"] for entry in entries] == list(mutants.names())
+    assert [entry["id"] for entry in entries] == [*mutants.names(), *faults()]
     assert all(entry["diff"] and entry["refused_by"] for entry in entries)
 
 
@@ -104,3 +106,22 @@ def test_a_line_cut_off_by_an_interruption_is_passed_over(tmp_path: Path) -> Non
 def test_every_fault_of_the_gallery_is_refused_and_shown(identifier: str) -> None:
     assert work(identifier, "z3").killed
     assert work(identifier, "small").killed
+
+
+def test_faults_of_the_memory_manager_have_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    to = tmp_path / "kills.json"
+    assert main(["mutants", "IM-4", "IM-12", "--json", str(to)]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^IM-4 +A count that just fits no more misses the overflow table +38 +5$", printed, re.M)
+    assert "implementation: 2 mutants, 2 killed, 0 equivalent, 0 survivors" in printed
+    written = json.loads(to.read_text())
+    assert written["summary"]["implementation"]["killed"] == 2
+    assert "pair.do('scan'" in written["implementation"]["IM-4"]["program"]
+
+
+def test_a_fault_of_the_memory_manager_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mutants", "list", "IM-4"]) == 0
+    printed = capsys.readouterr().out
+    assert "model/optimized/table.py, set_count" in printed
+    assert "-    if count >= s.count_top:" in printed
+    assert "+    if count > s.count_top:" in printed

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import reading
+from . import implementation, reading
 
 if TYPE_CHECKING:
+    from pagelaw.model.optimized.faults import Fault
     from pagelaw.proofs.mutants import Mutant
     from pagelaw.proofs.mutants.judging import Judgement
 
@@ -25,6 +26,8 @@ instance whose counterexample is replayed (small), to the explorer, to stepwise
 and to batched runs. The systematic mutants are made from the text of the rules:
 every guard, effect, order of steps, conjunct, bound; each is killed by a
 property, proved to do the same as the unchanged text, or listed as a survivor.
+Faults of the memory manager of model/optimized (IM) are found by running it
+beside the specification.
 
 The whole takes hours of processor time. What was worked out is kept in
 .pagelaw/, and a run that was interrupted goes on where it was.
@@ -52,6 +55,7 @@ def add(commands: Any) -> None:
                         help="these only; after the word `list` they are shown, not put to the checks")
     parser.add_argument("--gallery", action="store_true", help="the gallery only")
     parser.add_argument("--systematic", action="store_true", help="the systematic mutants only")
+    parser.add_argument("--implementation", action="store_true", help="the faults of the memory manager only")
     parser.add_argument("--means", metavar="NAME", action="append", default=[],
                         help="this column of the gallery only; may be given several times")
     parser.add_argument("--jobs", metavar="N", type=reading.whole, help="processes (default: one a processor)")
@@ -64,27 +68,29 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit code."""
     from pagelaw.proofs import mutants
 
-    gallery, systematic = mutants.gallery(), mutants.systematic()
+    gallery, systematic, manager = mutants.gallery(), mutants.systematic(), implementation.faults()
     to = reading.file("--json", arguments.json)
     listing = arguments.identifiers[:1] == ["list"]
     wanted = arguments.identifiers[1:] if listing else arguments.identifiers
     for identifier in wanted:
-        reading.known("mutant", identifier, [*gallery, *systematic])
-    both = arguments.gallery == arguments.systematic
-    asked = [one for one in gallery if (both or arguments.gallery) and (not wanted or one in wanted)]
-    made = [one for one in systematic if (both or arguments.systematic) and (not wanted or one in wanted)]
+        reading.known("mutant", identifier, [*gallery, *systematic, *manager])
+    everything = not (arguments.gallery or arguments.systematic or arguments.implementation)
+    asked = [one for one in gallery if (everything or arguments.gallery) and (not wanted or one in wanted)]
+    made = [one for one in systematic if (everything or arguments.systematic) and (not wanted or one in wanted)]
+    put = [fault for name, fault in manager.items()
+           if (everything or arguments.implementation) and (not wanted or name in wanted)]  # fmt: skip
     for identifier in wanted:
-        if identifier not in (*asked, *made):
+        if identifier not in (*asked, *made, *(fault.identifier for fault in put)):
             raise reading.BadInput(f"{identifier} is not among the mutants that the option leaves: name no option")
     if listing:
-        return show_list([mutants.get(one) for one in (asked + made if wanted or not both else asked)], to)
-    return matrix(arguments, asked, made, to)
+        return show_list([mutants.get(one) for one in (asked + made if wanted or not everything else asked)], put, to)
+    return matrix(arguments, asked, made, put, to)
 
 
 # The list.
 
 
-def show_list(chosen: Sequence[Mutant], to: Path | None) -> int:
+def show_list(chosen: Sequence[Mutant], put: Sequence[Fault], to: Path | None) -> int:
     """Each fault: where it is from, what refuses it, and what is changed."""
     from pagelaw.proofs import mutants
 
@@ -102,6 +108,7 @@ def show_list(chosen: Sequence[Mutant], to: Path | None) -> int:
             "reference": mutant.reference, "certainty": mutant.certainty.value, "functions": list(mutant.functions),
             "refused_by": mutant.refused_by, "diff": diff,
         })  # fmt: skip
+    entries += implementation.show(put)
     if to is not None:
         reading.replace(to, json.dumps(entries, indent=1) + "\n")
     return 0
@@ -110,7 +117,9 @@ def show_list(chosen: Sequence[Mutant], to: Path | None) -> int:
 # The matrix.
 
 
-def matrix(arguments: argparse.Namespace, asked: Sequence[str], made: Sequence[str], to: Path | None) -> int:
+def matrix(
+    arguments: argparse.Namespace, asked: Sequence[str], made: Sequence[str], put: Sequence[Fault], to: Path | None
+) -> int:
     """Put every mutant to the checks, and say what stopped it."""
     from pagelaw.proofs import mutants
     from pagelaw.proofs.memory import FOLDER
@@ -123,18 +132,21 @@ def matrix(arguments: argparse.Namespace, asked: Sequence[str], made: Sequence[s
     jobs, folder = arguments.jobs or killing.processors(), Path(FOLDER)
     rows = killing.kill_all(asked, columns, jobs, folder, arguments.fresh, tell_kill)
     judged = judge_all(made, jobs, tell_judgement, None if arguments.fresh else folder) if made else []
-    summary = summary_of(rows, judged)
+    found = implementation.find_all(put)
+    summary = summary_of(rows, judged) | {"implementation": implementation.counts(found)}
     if asked:
         show_gallery(mutants.gallery(), rows, columns)
     if made:
         show_systematic(judged)
+    if put:
+        print_table(implementation.table(found))
     show_summary(summary)
     faults = [fault for fault in unexplained(judged) if judged] if len(made) > 1 else []
     for fault in faults:
         print(f"  {fault}")
     if to is not None:
-        write_json(to, summary, rows, judged)
-    alive = summary["gallery"]["survivors"] or any(fault for fault in faults)
+        write_json(to, summary, rows, judged, found)
+    alive = summary["gallery"]["survivors"] or summary["implementation"]["survivors"] or any(fault for fault in faults)
     return 1 if alive else 0
 
 
@@ -199,12 +211,12 @@ def show_systematic(judged: Sequence[Judgement]) -> None:
 
 
 def show_summary(summary: Mapping[str, Any]) -> None:
-    """The numbers, in two lines."""
+    """The numbers, a line for each kind."""
     print()
-    for name in ("gallery", "systematic"):
+    for name in ("gallery", "systematic", "implementation"):
         of = summary[name]
         if of["total"]:
-            means = ", ".join(f"{column} {number}" for column, number in of["by_means"].items())
+            means = ", ".join(f"{column} {number}" for column, number in of.get("by_means", {}).items())
             print(f"{name}: {of['total']} mutants, {of['killed']} killed, {of['equivalent']} equivalent, "
                   f"{of['survivors']} survivors{f'; by {means}' if means else ''}")  # fmt: skip
 
@@ -217,7 +229,7 @@ def print_table(lines: Sequence[Sequence[str]]) -> None:
 
 
 def write_json(path: Path, summary: Mapping[str, Any], rows: Mapping[str, Mapping[str, Kill]],
-               judged: Sequence[Judgement]) -> None:  # fmt: skip
+               judged: Sequence[Judgement], found: Sequence[Mapping[str, Any]]) -> None:  # fmt: skip
     """Everything."""
     from pagelaw.proofs.mutants.matrix import as_json
 
@@ -226,5 +238,6 @@ def write_json(path: Path, summary: Mapping[str, Any], rows: Mapping[str, Mappin
     text = json.dumps({
         "summary": summary, "gallery": {name: killing.as_json(row) for name, row in rows.items()},
         "systematic": {one.identifier: as_json(one) for one in judged},
+        "implementation": {row["id"]: dict(row) for row in found},
     }, indent=1)  # fmt: skip
     reading.replace(path, text + "\n")
