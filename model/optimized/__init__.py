@@ -4,6 +4,7 @@
   it keeps for VMs and frames, `guests` and `sharing` what it does, `scanning`, `table`, `state`, `records` the inner
   functions on arrays, which numba compiles if it is there (`compiling`), `hashing` the hash, `refusing` what is
   refused.
+- `scanner.Scanner` scans at random, with rates for each VM and for all.
 - `pairing.Pair`: the manager and the specification side by side (`following` finds the steps, `comparing` compares,
   `drawing` chooses operations); `hunting` does so in seeded batches and makes what differs short; `faults` are faults
   of the manager that this has to find.
