@@ -29,13 +29,23 @@ def kept(memory: Memory) -> tuple[Any, ...]:
             +memory.pins, memory.reserved_memory, memory.reserved_swap)  # fmt: skip
 
 
-BAD: dict[str, tuple[Callable[[Memory], Any], str]] = {
+BAD: dict[str, tuple[Callable[[Any], Any], str]] = {
     "no such VM": (lambda m: m.read(2, 0), r"VM is 2: it must be 0 to 1"),
     "no such page": (lambda m: m.write(0, 4, 0, b"x"), r"page is 4: it must be 0 to 3"),
     "a page below none": (lambda m: m.scan(0, -1), r"page is -1: it must be 0 to 3"),
     "a huge page": (lambda m: m.inflate(0, 10**30), r"it must be 0 to 3"),
     "too many bytes": (lambda m: m.write(0, 0, 4090, b"1234567"), r"page is 4090 to 4097: it must be within"),
-    "bytes before the page": (lambda m: m.read(0, 0, -1, 4), r"it must be within 0 to 4096"),
+    "bytes before the page": (lambda m: m.read(0, 0, -1, 4), r"offset is -1: it must be 0 to 4,096"),
+    "half a place": (lambda m: m.scan_all([0.5]), r"pages is float64 in 1 dimensions: it must be whole numbers in a row"),
+    "places in a square": (lambda m: m.scan_all([[0]]), r"pages is int64 in 2 dimensions: it must be whole numbers"),
+    "a huge place": (lambda m: m.scan_all([10**30]), r"it must be whole numbers in a row"),
+    "half a page": (lambda m: m.read(0, 1.5), r"page is 1.5: it must be a whole number, 0 to 3"),
+    "a page by name": (lambda m: m.scan("A", 0), r"VM is 'A': it must be a whole number, 0 to 1"),
+    "a truth for a page": (lambda m: m.read(0, True), r"page is True: it must be 0 to 3"),
+    "no offset": (lambda m: m.write(0, 0, None, b"x"), r"offset is None: it must be a whole number, 0 to 4,096"),
+    "text": (lambda m: m.write(0, 0, 0, "x"), r"what is to be written is str: it must be bytes, or an array"),
+    "a level by name": (lambda m: m.set_swap_target(0, "all"), r"pages is 'all': it must be a whole number"),
+    "an array in pieces": (lambda m: m.write_pages(0, 2, np.zeros((512, 2), np.uint64)[:, 0]), r"in one piece"),
     "part of a page": (lambda m: m.write_pages(0, 2, b"x" * 4095), r"4095: it must be a multiple of 4096"),
     "no page at all": (lambda m: m.write_pages(0, 2, b""), r"it must be a multiple of 4096"),
     "pages beyond the VM": (lambda m: m.write_pages(0, 3, bytes(8192)), r"page is 4: it must be 0 to 3"),
@@ -75,6 +85,25 @@ def test_a_refusal_has_a_name_and_changes_nothing(name: str) -> None:
         ask(memory)
     assert refused.value.reason == reason
     assert kept(memory) == before
+
+
+def test_a_transfer_ends_once() -> None:
+    memory = small()
+    transfer = memory.start_transfer(0, 0, writes=True)
+    memory.end_transfer(transfer)
+    before = kept(memory)
+    with pytest.raises(Refusal, match="no transfer"):
+        memory.end_transfer(transfer)
+    with pytest.raises(Refusal, match="no transfer"):
+        memory.device_write(transfer, 0, b"x")
+    assert kept(memory) == before
+
+
+def test_all_that_has_bytes_can_be_written() -> None:
+    memory = small()
+    for data in (b"abc", bytearray(b"abc"), memoryview(b"abc"), np.frombuffer(b"abc", np.uint8), b""):
+        memory.write(0, 0, 8, data)
+        assert memory.read(0, 0, 8, 3) == b"abc"
 
 
 def test_a_full_table_takes_no_hint() -> None:

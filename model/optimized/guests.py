@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from operator import index
+from typing import Any
 
 import attrs
 import numpy as np
 
-from .memory import Core
-from .refusing import BadInput, Refusal
+from .memory import LARGEST, Core
+from .refusing import BadInput, Refusal, whole
 from .state import (
     BALLOONED,
     PRIVATE,
@@ -26,9 +26,11 @@ from .table import count_of, set_count
 
 OUT_OF_REACH = ("unmapping", "unmapped", "slot held", "written")
 """Stages in which nobody can read the page."""
+Buffer = Any
+"""Bytes, or what has some: a bytearray, an array."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Transfer:
     """A transfer by a device: whose page it is, the page, the frame that it pins, and the record if that is shared."""
 
@@ -39,6 +41,14 @@ class Transfer:
     writes: bool
 
 
+def as_bytes(data: object) -> Array:
+    """What is to be written, byte by byte."""
+    try:
+        return np.frombuffer(memoryview(data).cast("B"), np.uint8)  # type: ignore[arg-type]  # what has no bytes says so
+    except TypeError:
+        raise BadInput("what is to be written", type(data).__name__, "bytes, or an array in one piece") from None
+
+
 class Guests(Core):
     """The part of the manager that guests cause."""
 
@@ -47,24 +57,24 @@ class Guests(Core):
     def read(self, vm: int, ppn: int, offset: int = 0, length: int | None = None) -> bytes:
         """A guest reads so many bytes of a page, to its end if nothing is said."""
         page = self.place(vm, ppn)
-        length = self.page_bytes - index(offset) if length is None else length
+        length = self.page_bytes - whole("offset", offset, 0, self.page_bytes) if length is None else length
         self.within(offset, length)
         self.bring_in(vm, page)
         return bytes(self.data(self.frame(page))[offset : offset + length])
 
-    def write(self, vm: int, ppn: int, offset: int, data: bytes) -> None:
+    def write(self, vm: int, ppn: int, offset: int, data: Buffer) -> None:
         """A guest writes these bytes at a place in a page."""
-        page = self.place(vm, ppn)
-        self.within(offset, len(data))
+        page, held = self.place(vm, ppn), as_bytes(data)
+        self.within(offset, held.size)
         self.make_writable(vm, page)
-        self.data(self.frame(page))[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+        self.data(self.frame(page))[offset : offset + held.size] = held
 
-    def write_pages(self, vm: int, ppn: int, data: Array | bytes) -> None:
+    def write_pages(self, vm: int, ppn: int, data: Buffer) -> None:
         """A guest writes whole pages that it never touched, one after the other: what a boot does, at once.
 
         data: what is in them, as bytes or as an array of them.
         """
-        held = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else np.asarray(data).reshape(-1).view(np.uint8)
+        held = as_bytes(data)
         count, rest = divmod(held.size, self.page_bytes)
         if rest or not count:
             raise BadInput("bytes of whole pages", held.size, f"a multiple of {self.page_bytes}")
@@ -87,7 +97,7 @@ class Guests(Core):
     def within(self, offset: int, length: int) -> None:
         """Refuse what is not inside a page."""
         size = self.page_bytes
-        if not 0 <= index(offset) <= size or not 0 <= index(length) <= size - offset:
+        if whole("offset", offset, 0, size) + whole("length", length, 0, size) > size:
             raise BadInput("bytes of a page", f"{offset} to {offset + length}", f"within 0 to {size}")
 
     def data(self, frame: int) -> Array:
@@ -178,17 +188,23 @@ class Guests(Core):
         self.pins[frame] += 1
         self.vms[vm].transfers += 1
         self.mark_held(page)
-        return Transfer(vm, page, frame, record, writes)
+        started = Transfer(vm, page, frame, record, writes)
+        self.transfers.add(started)
+        return started
 
-    def device_write(self, transfer: Transfer, offset: int, data: bytes) -> None:
+    def device_write(self, transfer: Transfer, offset: int, data: Buffer) -> None:
         """The device writes these bytes."""
-        if not transfer.writes:
+        if transfer not in self.transfers or not transfer.writes:
             raise Refusal("NO_TRANSFER")
-        self.within(offset, len(data))
-        self.data(transfer.frame)[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+        held = as_bytes(data)
+        self.within(offset, held.size)
+        self.data(transfer.frame)[offset : offset + held.size] = held
 
     def end_transfer(self, transfer: Transfer) -> None:
         """The transfer is over."""
+        if transfer not in self.transfers:
+            raise Refusal("NO_TRANSFER")
+        self.transfers.remove(transfer)
         self.vms[transfer.vm].transfers -= 1
         self.pins[transfer.frame] -= 1
         if not self.pins[transfer.frame]:
@@ -208,7 +224,7 @@ class Guests(Core):
 
     def set_balloon_target(self, vm: int, pages: int) -> None:
         """The size of the balloon that is asked for."""
-        if not 0 <= index(pages) <= self.running(vm).maximum:
+        if not 0 <= whole("pages", pages, -LARGEST, LARGEST) <= self.running(vm).maximum:
             raise Refusal("NOT_A_LEVEL")
         self.vms[vm].balloon_target = pages
 

@@ -13,7 +13,6 @@ that takes a page out of reach has done so at once.
 from __future__ import annotations
 
 from collections import Counter
-from operator import index
 from typing import Any
 
 import attrs
@@ -21,7 +20,7 @@ import numpy as np
 
 from .hashing import Hash, Hashing
 from .records import LOW, count_in
-from .refusing import BadInput, Refusal
+from .refusing import BadInput, Refusal, whole
 from .scanning import drop_hint, has_hint, is_private, own_frame
 from .state import (
     FREE_FRAMES,
@@ -84,8 +83,7 @@ class Machine:
         bounds += [("records", self.records, 0, LARGEST - 1)] if self.records is not None else []
         bounds += [("buckets", self.buckets, 1, 1 << 24)] if self.buckets is not None else []
         for name, value, least, most in bounds:
-            if index(value) < least or value > most:
-                raise BadInput(name, value, f"{least:,} to {most:,}")
+            whole(name, value, least, most)
         for name, each in (("minimum", self.minimum), ("overhead", self.overhead or (0,) * vms)):
             if len(each) != vms:
                 raise BadInput(name, each, f"a number for each of {vms} VMs")
@@ -213,21 +211,19 @@ class Core:
         """Operations under way: by page, the stage, and what it holds."""
         self.pins: Counter[int] = Counter()
         """Transfers on each frame."""
+        self.transfers: set[Any] = set()
+        """Those under way."""
 
     # Names, and what they stand for.
 
     def vm(self, vm: int) -> VM:
         """A VM by its number."""
-        if not 0 <= index(vm) < len(self.vms):
-            raise BadInput("VM", vm, f"0 to {len(self.vms) - 1}")
-        return self.vms[vm]
+        return self.vms[whole("VM", vm, 0, len(self.vms) - 1)]
 
     def place(self, vm: int, ppn: int) -> int:
         """The place of a page in the pmap."""
         size = self.vm(vm).maximum
-        if not 0 <= index(ppn) < size:
-            raise BadInput("page", ppn, f"0 to {size - 1}")
-        return int(self.state.first_page[vm]) + int(ppn)
+        return int(self.state.first_page[vm]) + whole("page", ppn, 0, size - 1)
 
     def running(self, vm: int) -> VM:
         """A VM that runs."""

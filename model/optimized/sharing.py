@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import index
 from typing import Any
 
 import numpy as np
 
 from .guests import Guests
-from .refusing import BadInput, Refusal, TableFull
+from .memory import LARGEST
+from .refusing import BadInput, Refusal, TableFull, whole
 from .scanning import (
     FALSE_HINT,
     FOUND_HINT,
@@ -76,7 +76,10 @@ class Memory(Guests):
 
         Pages that may not be scanned now are passed over: NOT_PRIVATE, PINNED or TABLE_FULL in the answer.
         """
-        places = np.asarray(pages, dtype=np.int64)
+        given = np.asarray(pages if len(pages) else np.zeros(0, np.int64))
+        if given.ndim != 1 or given.dtype.kind not in "iu":
+            raise BadInput("pages", f"{given.dtype} in {given.ndim} dimensions", "whole numbers in a row")
+        places = given.astype(np.int64)
         bad = places[(places < 0) | (places >= len(self.state.pmap))]
         if len(bad):
             raise BadInput("page", int(bad[0]), f"0 to {len(self.state.pmap) - 1}")
@@ -175,7 +178,7 @@ class Memory(Guests):
 
     def set_swap_target(self, vm: int, pages: int) -> None:
         """How many pages policy wants in the swap area."""
-        if not 0 <= index(pages) <= self.running(vm).maximum:
+        if not 0 <= whole("pages", pages, -LARGEST, LARGEST) <= self.running(vm).maximum:
             raise Refusal("NOT_A_LEVEL")
         self.vms[vm].swap_target = pages
 
