@@ -36,7 +36,7 @@ BAD: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a huge page": (lambda m: m.inflate(0, 10**30), r"it must be 0 to 3"),
     "too many bytes": (lambda m: m.write(0, 0, 4090, b"1234567"), r"page is 4090 to 4097: it must be within"),
     "bytes before the page": (lambda m: m.read(0, 0, -1, 4), r"offset is -1: it must be 0 to 4,096"),
-    "half a place": (lambda m: m.scan_all([0.5]), r"pages is float64 in 1 dimensions: it must be whole numbers in a row"),
+    "half a place": (lambda m: m.scan_all([0.5]), r"pages is float64 in 1 dimensions: it must be whole numbers"),
     "places in a square": (lambda m: m.scan_all([[0]]), r"pages is int64 in 2 dimensions: it must be whole numbers"),
     "a huge place": (lambda m: m.scan_all([10**30]), r"it must be whole numbers in a row"),
     "half a page": (lambda m: m.read(0, 1.5), r"page is 1.5: it must be a whole number, 0 to 3"),
