@@ -25,6 +25,7 @@ from pagelaw.model.experiments.workloads import (
     own,
 )
 from pagelaw.model.reference.beside import check_everything
+from pagelaw.spec.configuration import thresholds_are_percent
 from pagelaw.spec.language import VM
 from pagelaw.spec.reclamation import state_to_be
 from pagelaw.spec.shares import price, price_of
@@ -225,6 +226,12 @@ def test_the_estimate_follows_the_fast_average_up_and_the_slow_one_down() -> Non
     before = next(note.estimate[0] for note in notes if note.second >= 54 * 60)
     after = max(note.estimate[0] for note in notes if 54 * 60 < note.second <= 56 * 60)
     assert after > before + Fraction(1, 50)
+
+
+def test_thresholds_are_those_of_the_specification() -> None:
+    """6, 4, 2 and 1 percent of all memory, where the server has nothing of it for itself."""
+    for memory in (40, 100, 1024):
+        assert thresholds_are_percent(two_guests(memory=memory).machine())
 
 
 def test_vms_may_differ_in_size() -> None:

@@ -32,7 +32,7 @@ examples:
   pagelaw figures out                        all of them, at a sixteenth of the size
   pagelaw figures out --only 7 --scale 1     one, with every page of the paper's machine
   pagelaw figures out --only 7 --scale 1/64  in a few seconds
-  pagelaw figures out --only 7 --check       each step checked: eight times as long
+  pagelaw figures out --only 7 --check       each step checked: four to five times as long
 
 exit codes: 0 written; 1 with --check: a step did what the specification does not
 allow, or a step that is relied on is refused; 2 bad input, or matplotlib is missing,

@@ -69,7 +69,7 @@ class Plan:
         frames, total = self.pages(self.memory - self.server), self.pages(self.memory)
         sizes = tuple(self.pages(guest.size) for guest in self.guests)
         minimums = tuple(self.pages(guest.minimum) for guest in self.guests)
-        high, soft, hard, low = (-(-total * percent // 100) for percent in (6, 4, 2, 1))  # as thresholds_are_percent
+        high, soft, hard, low = (-(-total * percent // 100) for percent in (6, 4, 2, 1))  # see spec/configuration
         return machine(Sizes(
             vms=len(self.guests), pages=sizes, minimum=minimums,
             overhead=tuple(self.pages(guest.overhead) for guest in self.guests),
