@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from .memory import LARGEST, Core
+from .memory import LARGEST, MOST_TRANSFERS, Core
 from .refusing import BadInput, Refusal, whole
 from .state import (
     BALLOONED,
@@ -45,7 +45,7 @@ def as_bytes(data: object) -> Array:
     """What is to be written, byte by byte."""
     try:
         return np.frombuffer(memoryview(data).cast("B"), np.uint8)  # type: ignore[arg-type]  # what has no bytes says so
-    except TypeError:
+    except (BufferError, TypeError, ValueError):
         raise BadInput("what is to be written", type(data).__name__, "bytes, or an array in one piece") from None
 
 
@@ -57,7 +57,8 @@ class Guests(Core):
     def read(self, vm: int, ppn: int, offset: int = 0, length: int | None = None) -> bytes:
         """A guest reads so many bytes of a page, to its end if nothing is said."""
         page = self.place(vm, ppn)
-        length = self.page_bytes - whole("offset", offset, 0, self.page_bytes) if length is None else length
+        offset = whole("offset", offset, 0, self.page_bytes)
+        length = self.page_bytes - offset if length is None else whole("length", length, 0, self.page_bytes)
         self.within(offset, length)
         self.bring_in(vm, page)
         return bytes(self.data(self.frame(page))[offset : offset + length])
@@ -65,7 +66,7 @@ class Guests(Core):
     def write(self, vm: int, ppn: int, offset: int, data: Buffer) -> None:
         """A guest writes these bytes at a place in a page."""
         page, held = self.place(vm, ppn), as_bytes(data)
-        self.within(offset, held.size)
+        offset = self.within(offset, held.size)
         self.make_writable(vm, page)
         self.data(self.frame(page))[offset : offset + held.size] = held
 
@@ -78,7 +79,8 @@ class Guests(Core):
         count, rest = divmod(held.size, self.page_bytes)
         if rest or not count:
             raise BadInput("bytes of whole pages", held.size, f"a multiple of {self.page_bytes}")
-        first, _ = self.place(vm, ppn), self.place(vm, ppn + count - 1)
+        first = self.place(vm, ppn)
+        self.place(vm, first - int(self.state.first_page[vm]) + count - 1)
         self.running(vm)
         if (self.state.pmap[first : first + count] >> 28 & 7).any():
             raise Refusal("NOT_UNTOUCHED")
@@ -94,11 +96,12 @@ class Guests(Core):
         """Bytes of a page: 4,096, or 8 if pages are known by a number."""
         return int(self.state.words.shape[1]) * 8
 
-    def within(self, offset: int, length: int) -> None:
-        """Refuse what is not inside a page."""
-        size = self.page_bytes
-        if whole("offset", offset, 0, size) + whole("length", length, 0, size) > size:
-            raise BadInput("bytes of a page", f"{offset} to {offset + length}", f"within 0 to {size}")
+    def within(self, offset: int, length: int) -> int:
+        """The offset, if so many bytes from there on are inside a page."""
+        size, first = self.page_bytes, whole("offset", offset, 0, self.page_bytes)
+        if first + length > size:
+            raise BadInput("bytes of a page", f"{first} to {first + length}", f"within 0 to {size}")
+        return first
 
     def data(self, frame: int) -> Array:
         """What is in a frame, as bytes."""
@@ -119,8 +122,8 @@ class Guests(Core):
         if kind == UNTOUCHED:
             self.first_touch(vm, page)
         elif kind == SWAPPED:
-            self.start_page_in(vm, page)
-            self.finish_page_in(vm, page)
+            self._start_page_in(vm, page)
+            self._finish_page_in(vm, page)
 
     def first_touch(self, vm: int, page: int) -> None:
         """An untouched page gets a cleared frame."""
@@ -152,9 +155,17 @@ class Guests(Core):
 
     # The swap area, inwards.
 
-    def start_page_in(self, vm: int, page: int) -> None:
+    def start_page_in(self, vm: int, ppn: int) -> None:
         """A guest touches a page that is in the swap area: a frame is taken for it."""
+        self._start_page_in(vm, self.place(vm, ppn))
+
+    def finish_page_in(self, vm: int, ppn: int) -> None:
+        """What was in the slot is in the frame; the page has it, and the slot is free."""
+        self._finish_page_in(vm, self.place(vm, ppn))
+
+    def _start_page_in(self, vm: int, page: int) -> None:
         self.running(vm)
+        self.room_for_one_more()
         self.idle(page)
         if self.free_frames == 0:
             raise Refusal("NO_FREE_FRAME")
@@ -162,8 +173,7 @@ class Guests(Core):
             raise Refusal("NOT_SWAPPED")
         self.begin(page, "coming in", self.new_frame())
 
-    def finish_page_in(self, vm: int, page: int) -> None:
-        """What was in the slot is in the frame; the page has it, and the slot is free."""
+    def _finish_page_in(self, vm: int, page: int) -> None:
         _, frame = self.at(page, "coming in")
         slot = number_of(self.state.pmap[page])
         self.state.words[frame] = self.slots.words[slot]
@@ -179,6 +189,8 @@ class Guests(Core):
     def start_transfer(self, vm: int, ppn: int, writes: bool) -> Transfer:
         """A device is told to read or write a page, whose frame is pinned until the transfer ends."""
         page = self.place(vm, ppn)
+        if len(self.transfers) == MOST_TRANSFERS:
+            raise BadInput("transfers under way", MOST_TRANSFERS + 1, f"at most {MOST_TRANSFERS}")
         (self.make_writable if writes else self.bring_in)(vm, page)
         self.idle(page)
         frame, record = self.frame(page), None
@@ -194,15 +206,15 @@ class Guests(Core):
 
     def device_write(self, transfer: Transfer, offset: int, data: Buffer) -> None:
         """The device writes these bytes."""
-        if transfer not in self.transfers or not transfer.writes:
+        if not (isinstance(transfer, Transfer) and transfer in self.transfers and transfer.writes):
             raise Refusal("NO_TRANSFER")
         held = as_bytes(data)
-        self.within(offset, held.size)
+        offset = self.within(offset, held.size)
         self.data(transfer.frame)[offset : offset + held.size] = held
 
     def end_transfer(self, transfer: Transfer) -> None:
         """The transfer is over."""
-        if transfer not in self.transfers:
+        if not (isinstance(transfer, Transfer) and transfer in self.transfers):
             raise Refusal("NO_TRANSFER")
         self.transfers.remove(transfer)
         self.vms[transfer.vm].transfers -= 1

@@ -20,7 +20,7 @@ import numpy as np
 
 from .hashing import Hash, Hashing
 from .records import LOW, count_in
-from .refusing import BadInput, Refusal, whole
+from .refusing import BadInput, Refusal, number, numbers, whole
 from .scanning import drop_hint, has_hint, is_private, own_frame
 from .state import (
     FREE_FRAMES,
@@ -44,6 +44,8 @@ from .table import count_of, end_of, frame_of_shared, leave_shared, link_of, set
 
 MOST_OPERATIONS = 1024
 """Operations that may be under way at a time."""
+MOST_TRANSFERS = 4096
+"""Transfers that may be."""
 LARGEST = 1 << 28
 """Pages, frames and slots are named by 28 bits."""
 PAGE = 4096
@@ -54,14 +56,14 @@ PAGE = 4096
 class Machine:
     """How large a machine is. Sizes are in pages, one for each VM."""
 
-    pages: tuple[int, ...]
+    pages: tuple[int, ...] = attrs.field(converter=numbers("pages of a VM", 1, LARGEST))
     """The configured size of each VM."""
-    minimum: tuple[int, ...]
+    minimum: tuple[int, ...] = attrs.field(converter=numbers("minimum", 0, LARGEST))
     """What each is guaranteed."""
-    overhead: tuple[int, ...] = ()
+    overhead: tuple[int, ...] = attrs.field(default=(), converter=numbers("overhead", 0, LARGEST))
     """Frames that each needs beside its pages; none if nothing is said."""
-    frames: int
-    slots: int
+    frames: int = attrs.field(converter=number("frames", 1, LARGEST))
+    slots: int = attrs.field(converter=number("slots", 0, LARGEST))
     records: int | None = None
     """Records of the sharing table; one for each frame if nothing is said."""
     buckets: int | None = None
@@ -76,9 +78,8 @@ class Machine:
     def __attrs_post_init__(self) -> None:
         """Refuse what makes no sense."""
         vms = len(self.pages)
-        bounds = [("VMs", vms, 1, 1 << 16), ("frames", self.frames, 1, LARGEST), ("slots", self.slots, 0, LARGEST)]
-        bounds += [("pages of a VM", size, 1, LARGEST) for size in self.pages]
-        bounds += [("pages in all", sum(self.pages), 1, LARGEST), ("count_top", self.count_top, 2, 65_535)]
+        bounds = [("VMs", vms, 1, 1 << 16), ("pages in all", sum(self.pages), 1, LARGEST)]
+        bounds += [("count_top", self.count_top, 2, 65_535)]
         bounds += [("width", self.width, 24, 28)] if self.width is not None else []
         bounds += [("records", self.records, 0, LARGEST - 1)] if self.records is not None else []
         bounds += [("buckets", self.buckets, 1, 1 << 24)] if self.buckets is not None else []
@@ -98,7 +99,8 @@ class Machine:
 
 def bits_for(machine: Machine) -> int:
     """Bits for the number of every frame, page and record."""
-    return machine.width or max(24, (max(machine.frames, *machine.pages) - 1).bit_length())
+    largest = max(machine.frames, *machine.pages, (machine.records or 0) + 1)
+    return machine.width or max(24, (largest - 1).bit_length())
 
 
 def new_state(machine: Machine) -> State:
@@ -109,6 +111,7 @@ def new_state(machine: Machine) -> State:
     fewest = 0 if width == 24 else 8  # the upper bits that a shared frame's record leaves out
     bits = max(fewest, (machine.buckets or max(1, records // 4)).bit_length() - 1)
     pages = sum(machine.pages)
+    users = pages + MOST_OPERATIONS + MOST_TRANSFERS
     try:
         state = State(
             pmap=np.zeros(pages, np.uint32),
@@ -116,8 +119,8 @@ def new_state(machine: Machine) -> State:
             records=np.zeros((records, 2), np.uint64),
             shared_heads=np.full(1 << bits, end, np.uint32),
             hint_heads=np.full(1 << bits, end, np.uint32),
-            overflow_records=np.zeros((pages + MOST_OPERATIONS) // machine.count_top + 1, np.int64),
-            overflow_counts=np.zeros((pages + MOST_OPERATIONS) // machine.count_top + 1, np.int64),
+            overflow_records=np.zeros(users // machine.count_top + 1, np.int64),
+            overflow_counts=np.zeros(users // machine.count_top + 1, np.int64),
             operated=np.zeros(MOST_OPERATIONS, np.int64),
             numbers=np.zeros(6, np.int64),
             first_page=np.concatenate([[0], np.cumsum(machine.pages)]).astype(np.int64),
@@ -146,7 +149,10 @@ class Store:
     """The swap area: what is in its slots, and which are free."""
 
     def __init__(self, slots: int, words: int) -> None:
-        self.words = np.zeros((slots, words), np.uint64)
+        try:
+            self.words = np.zeros((slots, words), np.uint64)
+        except (MemoryError, ValueError):
+            raise BadInput("slots", slots, "what fits into the memory of this computer") from None
         self._never_used = 0
         """All slots from this one on were never used."""
         self._given_back: list[int] = []
@@ -272,11 +278,14 @@ class Core:
 
     # Operations that take their time.
 
-    def begin(self, page: int, *stage: Any) -> None:
-        """An operation has the page from now on."""
-        s = self.state
-        if s.numbers[IN_OPERATION] == MOST_OPERATIONS:
+    def room_for_one_more(self) -> None:
+        """Refuse if as many operations are under way as may be."""
+        if self.state.numbers[IN_OPERATION] == MOST_OPERATIONS:
             raise BadInput("operations under way", MOST_OPERATIONS + 1, f"at most {MOST_OPERATIONS}")
+
+    def begin(self, page: int, *stage: Any) -> None:
+        """An operation has the page from now on; there is room for it."""
+        s = self.state
         s.operated[s.numbers[IN_OPERATION]] = page
         s.numbers[IN_OPERATION] += 1
         self.stages[page] = stage

@@ -256,14 +256,6 @@ class Pair(Following):
         """Many pages."""
         return self.memory.scan_all(places).tolist()  # type: ignore[no-any-return]
 
-    def ask_start_page_in(self, vm: int, ppn: int) -> None:
-        """By place."""
-        self.memory.start_page_in(vm, self.memory.place(vm, ppn))
-
-    def ask_finish_page_in(self, vm: int, ppn: int) -> None:
-        """By place."""
-        self.memory.finish_page_in(vm, self.memory.place(vm, ppn))
-
     def ask_start_transfer(self, number: int, vm: int, ppn: int, writes: bool) -> None:
         """Transfers have numbers here."""
         self.memory.running(vm)

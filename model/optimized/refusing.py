@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from operator import index
 
 
 class Refusal(Exception):
-    """The operation is not allowed now: `reason` is a name of `pagelaw.spec.refusals.Refused`. Nothing has changed."""
+    """The operation is not allowed now: `reason` is a name of `pagelaw.spec.refusals.Refused`.
+
+    Nothing has changed that a guest or policy sees. A scan that is refused may have found a stale hint, which is gone,
+    or have made a hinted page the one user of a shared frame.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason.lower().replace("_", " "))
@@ -14,7 +19,23 @@ class Refusal(Exception):
 
 
 class TableFull(Exception):
-    """No record of the sharing table is free: the page leaves no hint. Nothing has changed."""
+    """No record of the sharing table is free: the page leaves no hint. Stale hints on its way are gone."""
+
+
+def number(name: str, least: int, most: int) -> Callable[[object], int]:
+    """What makes a whole number within bounds of a value; BadInput if it is none."""
+    return lambda value: whole(name, value, least, most)
+
+
+def numbers(name: str, least: int, most: int) -> Callable[[object], tuple[int, ...]]:
+    """The same for a row of them."""
+
+    def each(values: object) -> tuple[int, ...]:
+        if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+            raise BadInput(name, repr(values), "a whole number for each VM")
+        return tuple(map(number(name, least, most), values))
+
+    return each
 
 
 def whole(name: str, value: object, least: int, most: int) -> int:

@@ -56,7 +56,8 @@ class Memory(Guests):
 
         leaving: before a page-out, where a miss enters no hint (R-13).
 
-        Raises Refusal if the page may not be scanned, or a transfer is in the way; TableFull if there is no record.
+        Raises Refusal if the page may not be scanned, a transfer is in the way, or (leaving) the attempt was made
+        already; TableFull if there is no record for its hint.
         """
         page = self.place(vm, ppn)
         hashed, tried = self.hash_of(vm, page), self.tried(page)
@@ -76,7 +77,10 @@ class Memory(Guests):
 
         Pages that may not be scanned now are passed over: NOT_PRIVATE, PINNED or TABLE_FULL in the answer.
         """
-        given = np.asarray(pages if len(pages) else np.zeros(0, np.int64))
+        try:
+            given = np.asarray(pages if len(pages) else np.zeros(0, np.int64))
+        except (OverflowError, TypeError, ValueError):
+            raise BadInput("pages", type(pages).__name__, "whole numbers in a row") from None
         if given.ndim != 1 or given.dtype.kind not in "iu":
             raise BadInput("pages", f"{given.dtype} in {given.ndim} dimensions", "whole numbers in a row")
         places = given.astype(np.int64)
@@ -128,6 +132,7 @@ class Memory(Guests):
         """A shared frame has the page's hash, or a live hint, whose page gets one; the operation holds it."""
         s, page = self.state, self.place(vm, ppn)
         hashed = self.hash_of(vm, page)
+        self.room_for_one_more()
         found, record = self.with_hashes(lambda known, of: look(s, page, hashed, known, of))
         if found == MISSED:
             raise Refusal("NO_MATCH")
@@ -185,6 +190,7 @@ class Memory(Guests):
     def page_out(self, vm: int, ppn: int) -> bool:
         """A page goes to the swap area, if it cannot be shared; whether it went there."""
         page = self.place(vm, ppn)
+        self.room_for_one_more()
         if self.kind(page) != SHARED and not self.tried(page):
             self.may_page_out(vm, page, tried=True)
             self.not_pinned(page)
@@ -232,6 +238,7 @@ class Memory(Guests):
         """The page is to leave: nobody can reach it any more."""
         page = self.place(vm, ppn)
         self.may_page_out(vm, page, tried=False)
+        self.room_for_one_more()
         set_tried(self.state, page, False)
         self.begin(page, "unmapping")
 
