@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pagelaw.model.optimized.memory import Machine
+from pagelaw.model.optimized.memory import MOST_OPERATIONS, MOST_TRANSFERS, Machine
+from pagelaw.model.optimized.pairing import Pair, Shape
 from pagelaw.model.optimized.refusing import BadInput, Refusal, TableFull
 from pagelaw.model.optimized.sharing import Memory
 
@@ -136,6 +137,10 @@ def test_without_a_free_frame_a_page_waits() -> None:
         ({"slots": -1}, "slots is -1"),
         ({"minimum": (1,)}, r"minimum is \(1,\): it must be a number for each of 2 VMs"),
         ({"minimum": (5, 1)}, "minimum is 5: it must be 0 to the size of its VM, 4"),
+        ({"overhead": (0.5, 0.5)}, "overhead is 0.5: it must be a whole number, 0 to"),
+        ({"overhead": (-3, 0)}, "overhead is -3: it must be 0 to"),
+        ({"pages": 4}, "pages of a VM is 4: it must be a whole number for each VM"),
+        ({"frames": "8"}, "frames is '8': it must be a whole number, 1 to"),
         ({"count_top": 65_536}, "count_top is 65536: it must be 2 to 65,535"),
         ({"buckets": 3}, "buckets is 3: it must be a power of two"),
         ({"width": 23}, "width is 23: it must be 24 to 28"),
@@ -172,3 +177,84 @@ def test_more_zero_pages_than_a_count_field_holds() -> None:
     memory.write(0, 0, 0, bytes(8))
     memory.scan(0, 0)
     assert memory.counts() == {0: (65_535, 65_535)}
+
+
+def test_every_user_of_a_frame_fits_into_the_overflow_table() -> None:
+    """Also the transfers: as many as may be under way at a time."""
+    memory = small(pages=(8,), minimum=(1,), count_top=2)
+    for ppn, held in enumerate((b"a", b"a", b"b", b"b", b"c", b"c")):
+        memory.write(0, ppn, 0, held)
+        memory.scan(0, ppn)
+    transfers = [memory.start_transfer(0, 2 * (number % 3), writes=False) for number in range(MOST_TRANSFERS)]
+    before = kept(memory)
+    with pytest.raises(BadInput, match=r"transfers under way is 4097: it must be at most 4096"):
+        memory.start_transfer(0, 0, writes=False)
+    assert kept(memory) == before
+    assert sorted(users for users, _ in memory.counts().values()) == [1367, 1367, 1368]
+    for transfer in transfers:
+        memory.end_transfer(transfer)
+    assert set(memory.counts().values()) == {(2, 2)}
+
+
+def test_with_as_many_operations_as_may_be_nothing_begins() -> None:
+    memory = small(pages=(1100,), frames=1100, slots=1100, minimum=(0,), by_number=True)
+    for ppn in range(1100):
+        memory.write(0, ppn, 0, b"\1")
+    memory.scan_all([0, 1])
+    memory.set_swap_target(0, 1100)
+    memory.scan(0, 1098)
+    memory.write(0, 1099, 0, b"\2")
+    assert memory.page_out(0, 1099)
+    for ppn in range(2, 2 + MOST_OPERATIONS):
+        memory.start_share(0, ppn)
+    before = kept(memory)
+    for ask in (memory.start_share, memory.page_out):
+        with pytest.raises(BadInput, match="operations under way is 1025: it must be at most 1024"):
+            ask(0, 1090)
+    with pytest.raises(BadInput, match="operations under way"):
+        memory.read(0, 1099)
+    assert kept(memory) == before
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    memory = small(pages=(256, 256), frames=600, slots=600)
+    with pytest.raises(BadInput, match="page is 259: it must be 0 to 255"):
+        memory.write_pages(0, np.uint8(250), bytes(40960))  # type: ignore[arg-type]
+    memory.write(0, np.uint8(200), np.uint16(4090), b"abc")  # type: ignore[arg-type]
+    assert memory.read(0, 200, np.uint8(255), 1) == b"\0"  # type: ignore[arg-type]
+    assert memory.read(0, 200, 4090, 3) == b"abc"
+    assert Machine(pages=(np.int64(8),), frames=np.int64(8), slots=8, minimum=(1,)).frames == 8  # type: ignore[arg-type]
+
+
+def test_a_page_comes_in_for_its_own_vm_only() -> None:
+    memory = small()
+    memory.set_swap_target(0, 4)
+    assert memory.page_out(0, 0)
+    memory.start_page_in(0, 0)
+    before = kept(memory)
+    for vm, ppn in ((1, 0), (0, 1)):
+        with pytest.raises(Refusal):
+            memory.finish_page_in(vm, ppn)
+    with pytest.raises(BadInput):
+        memory.finish_page_in(0, -4)
+    assert kept(memory) == before
+    memory.finish_page_in(0, 0)
+    assert memory.read(0, 0, 0, 1) == b"\1"
+
+
+def test_a_vm_with_a_transfer_on_a_frame_that_its_page_has_left_is_not_powered_off() -> None:
+    pair = Pair(Shape())
+    for operation in (("power_on", 0), ("power_on", 1), ("write", 0, 0, 0, 1), ("write", 1, 0, 0, 1),
+                      ("scan", 0, 0, False), ("scan", 1, 0, False), ("start_transfer", 0, 0, 0, False),
+                      ("write", 0, 0, 0, 2), ("power_off", 0)):  # fmt: skip
+        pair.do(*operation)
+    assert pair.seen["power_off refused: VM_NOT_EMPTY"] == 1
+
+
+def test_many_hashes_at_once_are_those_of_one_at_a_time() -> None:
+    for by_number in (False, True):
+        memory = small(pages=(200, 1), frames=201, slots=201, by_number=by_number)
+        for ppn in range(200):
+            memory.write(0, ppn, 0, bytes([ppn % 7, ppn % 3]))
+        frames = np.random.default_rng(0).permutation(200)
+        assert memory.hashing.of_all(frames).tolist() == [memory.hashing.of(frame) for frame in frames.tolist()]

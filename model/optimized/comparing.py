@@ -47,7 +47,7 @@ from pagelaw.spec.vocabulary import (
     Written,
 )
 
-from .records import hash_in_hint, hash_in_shared
+from .records import hash_in_hint, hash_in_shared, ppn_in_hint, vm_in_hint
 from .scanning import has_hint, is_private
 from .sharing import Memory
 from .state import BALLOONED, FREE_FRAME, FREE_RECORD, NOTHING, SHARED, SWAPPED, UNTOUCHED, number_of
@@ -63,8 +63,8 @@ Difference = tuple[str, Any, Any]
 """What is compared, what the manager has, what the specification has."""
 
 
-def differences(memory: Memory, reference: Reference, words: int) -> Iterator[Difference]:
-    """All that is not the same. Pages of the specification have so many words."""
+def differences(memory: Memory, reference: Reference, words: tuple[int, ...]) -> Iterator[Difference]:
+    """All that is not the same. The words of a page are at these places in its bytes."""
     places = list(enumerate(reference.ids[Page]))
     for place, page in places:
         yield from of_page(memory, reference, place, page, words)
@@ -88,7 +88,9 @@ def reference_slot(reference: Reference, slot: int) -> Any:
     return reference.ids[Slot][slot]
 
 
-def of_page(memory: Memory, reference: Reference, place: int, page: Page, words: int) -> Iterator[Difference]:
+def of_page(
+    memory: Memory, reference: Reference, place: int, page: Page, words: tuple[int, ...]
+) -> Iterator[Difference]:
     """Where a page is, what it holds, its hint, what is being done to it."""
     s, entry = memory.state, int(memory.state.pmap[place])
     kind, number, backing = memory.kind(place), number_of(entry), reference.pmap[page]
@@ -113,7 +115,9 @@ def of_page(memory: Memory, reference: Reference, place: int, page: Page, words:
     hint: Any = NoHint()
     if has_hint(s, place):
         hint = HintFrame(short_named(reference, int(hash_in_hint(s.records[number, 0], s.width))))
-        yield from unless_equal(f"the page that the hint of {page!r} names", page_of_hint(s, number), place)
+        high, low = s.records[number]
+        named = int(vm_in_hint(high, low, s.width)), int(ppn_in_hint(low, s.width))
+        yield from unless_equal(f"the page that the hint of {page!r} names", named, (page.vm.number, page.number))
     yield from unless_equal(f"hint of {page!r}", hint, reference.hint[page])
     yield from unless_equal(f"whether sharing {page!r} was tried", memory.tried(place), reference.attempted[page])
     stage = memory.stages.get(place)
@@ -131,17 +135,19 @@ def short_named(reference: Reference, number: int) -> Any:
     return ShortKey(number) if ShortKey(number) in reference.ids[ShortKey] else number
 
 
-def contents(memory: Memory, place: int, words: int) -> tuple[int, ...] | None:
-    """What a page holds, as the specification's words; nothing for a page without a frame or a slot."""
+def contents(memory: Memory, place: int, words: tuple[int, ...]) -> tuple[int, ...] | None:
+    """What a page holds, as the specification's words, and bytes beside them that are not zero; nothing for a page
+    without a frame or a slot."""
     kind = memory.kind(place)
     if kind in (UNTOUCHED, BALLOONED):
         return None
     held = (memory.slots.words[number_of(memory.state.pmap[place])] if kind == SWAPPED
             else memory.state.words[memory.frame(place)])  # fmt: skip
-    at = len(held) // words
-    rest = held.copy()
-    rest[::at] = 0
-    return (*(int(one) for one in held[::at]), *(int(one) for one in rest[rest != 0]))
+    rest, found = bytearray(held.tobytes()), []
+    for at in words:
+        found.append(int.from_bytes(rest[at : at + 8], "little"))
+        rest[at : at + 8] = bytes(8)
+    return (*found, *(one for one in rest if one)) if any(rest) else tuple(found)
 
 
 def contents_due(reference: Reference, page: Page) -> tuple[int, ...]:

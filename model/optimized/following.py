@@ -55,6 +55,10 @@ class Differs(Exception):
     """The manager did what the specification does not allow, or refused what it allows, or keeps something else."""
 
 
+WORDS_AT = (25, 4083, 1042)
+"""Where the words of a small page are in its 4,096 bytes; everything else in it is zero."""
+
+
 @attrs.frozen(kw_only=True)
 class Shape:
     """How large the two are, small enough to compare all of it after each step."""
@@ -73,6 +77,11 @@ class Shape:
     hashed: Callable[[bytes], int] | None = None
     """A hash of one's own, of a page's bytes."""
     by_number: bool = False
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where in a page's bytes its words are: nowhere near the beginning of a cache line, and not in step."""
+        return (0,) if self.by_number else WORDS_AT[: self.words]
 
 
 class Following:
@@ -209,10 +218,24 @@ class Following:
             yield from operations.share(s, page)
         elif found == LEFT_HINT:
             yield sharing.scan_leaves_hint, (page,)
+        elif found == HINT_PRESENT:
+            self._has_left_it(page)
         elif found == MISSED:
             yield sharing.scan_before_paging_misses, (page,)
         if found is not None and (found == MERGED) != (not frame_is_private(s, page)):
             raise Differs(f"scan of {page!r}: a match is {found == MERGED}, and it should be {found != MERGED}")
+
+    def _has_left_it(self, page: Page) -> None:
+        """There is nothing to do for a scan only if nothing matches, and the page has left its hint already."""
+        try:
+            sharing.scan_leaves_hint(self.reference, page)
+        except Blocked as refused:
+            if refused.reason is Refused.HINT_PRESENT:
+                return
+            told = refused.reason.name
+        else:
+            told = "nothing"
+        raise Differs(f"scan of {page!r}: said to have left its hint already; the specification says {told}")
 
     def _mark(self, page: Page) -> Steps:
         """The hinted page that was chosen becomes a shared frame."""
@@ -234,7 +257,12 @@ class Following:
             if one in (NOT_PRIVATE, PINNED):
                 with_reason = "NOT_PRIVATE" if one == NOT_PRIVATE else "PINNED"
                 self._must_refuse(page, with_reason)
-            elif one not in (HINT_PRESENT, TABLE_FULL):
+            elif one == HINT_PRESENT:
+                self._has_left_it(page)
+            elif one == TABLE_FULL:
+                if self.shape.records is None:
+                    raise Differs(f"scan of {page!r} in a batch: the table is said to be full, and cannot be")
+            else:
                 self.seen[f"batch outcome {one}"] += 1
                 yield from self._scan(one, page, leaving=False)
 
@@ -308,6 +336,8 @@ class Following:
             if frame_is_private(s, page) and not s.attempted[page] and may:
                 yield from self._scan_leaving(page)
             if not frame_is_private(s, page) and frame_is_private(trial, page):
+                if answer:
+                    raise Differs(f"{page!r} is shared, and said to be in the swap area")
                 return
         yield paging.pick_for_paging, (page,)
         yield from operations.flush_all(s, page)
@@ -315,6 +345,8 @@ class Following:
         slot = self._slot(page)
         yield paging.reserve_slot, (page, slot)
         yield from self._write_and_commit(page, slot)
+        if answer is False:
+            raise Differs(f"{page!r} is in the swap area, and said to be shared")
 
     def _scan_leaving(self, page: Page) -> Steps:
         s = self.reference

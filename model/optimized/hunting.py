@@ -16,6 +16,7 @@ import attrs
 
 from ..reference.shortening import shortened
 from .drawing import Operation, beginning, drawn
+from .following import WORDS_AT
 from .pairing import Differs, Pair, Shape, ending
 
 CORNERS = (
@@ -108,7 +109,7 @@ def hunt(
 
 def halves(row: bytes) -> tuple[int, int]:
     """What is in the two words of a small page."""
-    return row[0], row[len(row) // 2]
+    return row[WORDS_AT[0]], row[WORDS_AT[1]]
 
 
 def upper_bits_only(row: bytes) -> int:
