@@ -20,7 +20,7 @@ import numpy as np
 
 from .hashing import Hash, Hashing
 from .records import LOW, count_in
-from .refusing import BadInput, Refusal, number, numbers, whole
+from .refusing import BadInput, Refusal, all_whole, whole
 from .scanning import drop_hint, has_hint, is_private, own_frame
 from .state import (
     FREE_FRAMES,
@@ -56,14 +56,14 @@ PAGE = 4096
 class Machine:
     """How large a machine is. Sizes are in pages, one for each VM."""
 
-    pages: tuple[int, ...] = attrs.field(converter=numbers("pages of a VM", 1, LARGEST))
+    pages: tuple[int, ...]
     """The configured size of each VM."""
-    minimum: tuple[int, ...] = attrs.field(converter=numbers("minimum", 0, LARGEST))
+    minimum: tuple[int, ...]
     """What each is guaranteed."""
-    overhead: tuple[int, ...] = attrs.field(default=(), converter=numbers("overhead", 0, LARGEST))
+    overhead: tuple[int, ...] = ()
     """Frames that each needs beside its pages; none if nothing is said."""
-    frames: int = attrs.field(converter=number("frames", 1, LARGEST))
-    slots: int = attrs.field(converter=number("slots", 0, LARGEST))
+    frames: int
+    slots: int
     records: int | None = None
     """Records of the sharing table; one for each frame if nothing is said."""
     buckets: int | None = None
@@ -77,6 +77,10 @@ class Machine:
 
     def __attrs_post_init__(self) -> None:
         """Refuse what makes no sense."""
+        for field, name, least in (("pages", "pages of a VM", 1), ("minimum", "minimum", 0), ("overhead", "overhead", 0)):
+            object.__setattr__(self, field, all_whole(name, getattr(self, field), least, LARGEST))
+        for field, least in (("frames", 1), ("slots", 0)):
+            object.__setattr__(self, field, whole(field, getattr(self, field), least, LARGEST))
         vms = len(self.pages)
         bounds = [("VMs", vms, 1, 1 << 16), ("pages in all", sum(self.pages), 1, LARGEST)]
         bounds += [("count_top", self.count_top, 2, 65_535)]

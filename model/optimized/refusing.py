@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from operator import index
 
 
@@ -22,20 +22,11 @@ class TableFull(Exception):
     """No record of the sharing table is free: the page leaves no hint. Stale hints on its way are gone."""
 
 
-def number(name: str, least: int, most: int) -> Callable[[object], int]:
-    """What makes a whole number within bounds of a value; BadInput if it is none."""
-    return lambda value: whole(name, value, least, most)
-
-
-def numbers(name: str, least: int, most: int) -> Callable[[object], tuple[int, ...]]:
-    """The same for a row of them."""
-
-    def each(values: object) -> tuple[int, ...]:
-        if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-            raise BadInput(name, repr(values), "a whole number for each VM")
-        return tuple(map(number(name, least, most), values))
-
-    return each
+def all_whole(name: str, values: object, least: int, most: int) -> tuple[int, ...]:
+    """A row of whole numbers within bounds; BadInput if it is none."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise BadInput(name, repr(values), "a whole number for each VM")
+    return tuple(whole(name, value, least, most) for value in values)
 
 
 def whole(name: str, value: object, least: int, most: int) -> int:
