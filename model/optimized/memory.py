@@ -77,7 +77,8 @@ class Machine:
 
     def __attrs_post_init__(self) -> None:
         """Refuse what makes no sense."""
-        for field, name, least in (("pages", "pages of a VM", 1), ("minimum", "minimum", 0), ("overhead", "overhead", 0)):
+        rows = (("pages", "pages of a VM", 1), ("minimum", "minimum", 0), ("overhead", "overhead", 0))
+        for field, name, least in rows:
             object.__setattr__(self, field, all_whole(name, getattr(self, field), least, LARGEST))
         for field, least in (("frames", 1), ("slots", 0)):
             object.__setattr__(self, field, whole(field, getattr(self, field), least, LARGEST))
