@@ -107,7 +107,7 @@ class Drawn(Sampler):
 
     def __init__(self, s: Machine, seed: int) -> None:
         do: Any = lambda rule, arguments: rule(s, *arguments)  # noqa: E731
-        super().__init__(SimpleNamespace(machine=s, do=do), A, Random(seed))  # type: ignore[arg-type]
+        super().__init__(SimpleNamespace(machine=s, do=do, noticed=set()), A, Random(seed))  # type: ignore[arg-type]
 
     def periods(self, number: int, uses: int = 0) -> list[list[Page]]:
         """The samples of so many periods, while the guest touches its first pages."""
