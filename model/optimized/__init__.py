@@ -5,8 +5,8 @@
   functions on arrays, which numba compiles if it is there (`compiling`), `hashing` the hash, `refusing` what is
   refused.
 - `scanner.Scanner` scans at random, with rates for each VM and for all.
-- `pairing.Pair`: the manager and the specification side by side (`following` finds the steps, `comparing` compares,
-  `drawing` chooses operations); `hunting` does so in seeded batches and makes what differs short; `faults` are faults
+- `pairing.Pair`: the manager and the specification side by side (`following` and `following_all` find the steps,
+  `comparing` compares, `drawing` chooses operations); `hunting` does so in seeded batches and makes what differs short; `faults` are faults
   of the manager that this has to find.
 - `allocation`: the targets of all VMs at once, with what it takes and what it refuses.
 - `levels`: prices and price levels in whole numbers, exactly.

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from pagelaw.spec import balloon, devices, paging, power, sharing, translation
+from pagelaw.spec import balloon, paging, power, sharing, translation
 from pagelaw.spec import operations as in_common
 from pagelaw.spec.language import VM as Name
 from pagelaw.spec.language import Blocked, Value, Word
@@ -23,30 +23,25 @@ from pagelaw.spec.vocabulary import (
     ComingIn,
     Domain,
     Idle,
-    KeptSlot,
     Mapped,
-    MustReset,
     Names,
     NoEntry,
     NoFetch,
-    NoTransfer,
     Page,
     Reserved,
     Running,
     Shared,
-    Slot,
     Swapped,
     Untouched,
     VPage,
 )
-from pagelaw.spec.vocabulary import Transfer as Named
 
 from ..reference import operations
 from ..reference.beside import trial_of
 from ..reference.choosing import Proposal
 from .scanning import FALSE_MATCH, HINT_PRESENT, LEFT_HINT, MERGED, MISSED, NOT_PRIVATE, PINNED, TABLE_FULL
 from .sharing import Memory
-from .state import BALLOONED, SHARED, SWAPPED, UNTOUCHED, number_of
+from .state import BALLOONED, SHARED, SWAPPED, UNTOUCHED
 
 Steps = Iterator[Proposal]
 
@@ -320,149 +315,6 @@ class Following:
             yield paging.fail_read, (stage.cpu,)
         else:
             yield in_common.abandon, (page,)
-
-    # Paging.
-
-    def steps_of_set_swap_target(self, _: Any, vm: int, pages: int) -> Steps:
-        """The same."""
-        yield paging.set_swap_target, (self.reference.ids[Name][vm], pages)
-
-    def steps_of_page_out(self, answer: bool | None, vm: int, ppn: int) -> Steps:
-        """Sharing is tried first."""
-        s, page = self.reference, self.page(vm, ppn)
-        trial = trial_of(s)
-        if s.life[page.vm] == Running() and s.operation[page] == Idle() and paging.may_be_victim(s, page):
-            may = paging.may_lose_a_page(s, page.vm)
-            if frame_is_private(s, page) and not s.attempted[page] and may:
-                yield from self._scan_leaving(page)
-            if not frame_is_private(s, page) and frame_is_private(trial, page):
-                if answer:
-                    raise Differs(f"{page!r} is shared, and said to be in the swap area")
-                return
-        yield paging.pick_for_paging, (page,)
-        yield from operations.flush_all(s, page)
-        yield in_common.finish_unmapping, (page,)
-        slot = self._slot(page)
-        yield paging.reserve_slot, (page, slot)
-        yield from self._write_and_commit(page, slot)
-        if answer is False:
-            raise Differs(f"{page!r} is in the swap area, and said to be shared")
-
-    def _scan_leaving(self, page: Page) -> Steps:
-        s = self.reference
-        if sharing.nothing_matches(s, page):
-            yield sharing.scan_before_paging_misses, (page,)
-        else:
-            yield from self._scan(None, page, leaving=True)
-
-    def _slot(self, page: Page) -> Slot:
-        place = self.pages.index(page)
-        stage = self.memory.stages.get(place, ("", 0))
-        slots: tuple[Slot, ...] = self.reference.ids[Slot]
-        if stage[0] == "slot held":
-            return slots[int(stage[1])]
-        if self.memory.kind(place) == SWAPPED:
-            return slots[int(number_of(self.memory.state.pmap[place]))]
-        return slots[operations.first_free_slot(self.reference).number]
-
-    def _write_and_commit(self, page: Page, slot: Slot) -> Steps:
-        s = self.reference
-        yield paging.start_write, (page, s.slot_contents[slot])
-        yield paging.finish_write, (page,)
-        yield from self._commit(page)
-
-    def _commit(self, page: Page) -> Steps:
-        s, backing = self.reference, self.reference.pmap[page]
-        yield paging.commit_page_out, (page,)
-        if isinstance(backing, Mapped) and isinstance(s.frame_slot[backing.mpn], KeptSlot):
-            yield paging.forget_copy_of_shared_frame, (backing.mpn,)
-
-    def steps_of_pick_for_paging(self, _: Any, vm: int, ppn: int) -> Steps:
-        """All flush at once."""
-        page = self.page(vm, ppn)
-        yield paging.pick_for_paging, (page,)
-        yield from operations.flush_all(self.reference, page)
-
-    def steps_of_finish_unmapping(self, _: Any, vm: int, ppn: int) -> Steps:
-        """The same step."""
-        yield in_common.finish_unmapping, (self.page(vm, ppn),)
-
-    def steps_of_reserve_slot(self, _: Any, vm: int, ppn: int) -> Steps:
-        """The slot that was chosen."""
-        page = self.page(vm, ppn)
-        yield paging.reserve_slot, (page, self._slot(page))
-
-    def steps_of_write_out(self, _: Any, vm: int, ppn: int) -> Steps:
-        """The disk is done at once."""
-        s, page = self.reference, self.page(vm, ppn)
-        stage = s.operation[page]
-        yield paging.start_write, (page, s.slot_contents[getattr(stage, "slot", s.ids[Slot][0])])
-        yield paging.finish_write, (page,)
-
-    def steps_of_commit(self, _: Any, vm: int, ppn: int) -> Steps:
-        """The copy of a shared frame is not kept."""
-        yield from self._commit(self.page(vm, ppn))
-
-    def steps_of_start_page_in(self, _: Any, vm: int, ppn: int) -> Steps:
-        """By some vCPU, into the frame that was chosen."""
-        page = self.page(vm, ppn)
-        coming = self.memory.stages.get(self.pages.index(page), ("",))[0] == "coming in"
-        frame = self.frame(page) if coming else operations.first_free_frame(self.reference)
-        yield paging.start_page_in, (self._cpu(page), page, frame)
-
-    def steps_of_finish_page_in(self, _: Any, vm: int, ppn: int) -> Steps:
-        """Read and installed."""
-        s, page = self.reference, self.page(vm, ppn)
-        stage = s.operation[page]
-        cpu = stage.cpu if isinstance(stage, ComingIn) else self._cpu(page)
-        yield paging.finish_read, (cpu,)
-        yield paging.install_page_in, (cpu,)
-
-    # Balloon, devices.
-
-    def steps_of_start_driver(self, _: Any, vm: int) -> Steps:
-        """The same step."""
-        yield balloon.start_driver, (self.reference.ids[Name][vm],)
-
-    def steps_of_set_balloon_target(self, _: Any, vm: int, pages: int) -> Steps:
-        """The same step."""
-        yield balloon.set_balloon_target, (self.reference.ids[Name][vm], pages)
-
-    def steps_of_reset_driver(self, _: Any, vm: int) -> Steps:
-        """Every annotation goes first."""
-        s, name = self.reference, self.reference.ids[Name][vm]
-        for page in s.each(Page, name):
-            if s.pmap[page] == Ballooned() and s.driver[name] == MustReset():
-                yield balloon.forget_ballooned_page, (page,)
-        yield balloon.reset_driver, (name,)
-
-    def steps_of_inflate(self, _: Any, vm: int, ppn: int) -> Steps:
-        """To the end."""
-        yield from operations.offer_to_balloon(self.reference, self.page(vm, ppn))
-
-    def steps_of_deflate(self, _: Any, vm: int, ppn: int) -> Steps:
-        """The same step."""
-        yield balloon.deflate, (self.page(vm, ppn),)
-
-    def steps_of_start_transfer(self, _: Any, number: int, vm: int, ppn: int, writes: bool) -> Steps:
-        """Directly: all memory is low."""
-        s, page = self.reference, self.page(vm, ppn)
-        transfer = s.ids[Named][number]
-        start = devices.start_inbound if writes else devices.start_outbound
-        if s.transfer[transfer] == NoTransfer():
-            yield from self._make_writable(page) if writes else self._bring_in(page)
-            yield devices.fill_device_entry, (page,)
-        yield start, (transfer, page)
-
-    def steps_of_device_write(self, _: Any, number: int, word: int, value: int) -> Steps:
-        """The same step."""
-        s = self.reference
-        yield devices.device_writes, (s.ids[Named][number], s.ids[Word][word], Value(value))
-
-    def steps_of_end_transfer(self, _: Any, number: int) -> Steps:
-        """The same step."""
-        s = self.reference
-        yield operations.end_transfer(s, s.ids[Named][number])
 
 
 def reason(name: str) -> Any:

@@ -35,7 +35,8 @@ from ..reference.setup import Hashing as ReferenceHashing
 from ..reference.setup import Sizes, machine
 from .comparing import chain_lengths, differences
 from .compiling import IS_COMPILED
-from .following import Differs, Following, Shape, Steps
+from .following import Differs, Shape, Steps
+from .following_all import FollowingAll
 from .guests import Transfer
 from .memory import Machine
 from .refusing import BadInput, Refusal, TableFull
@@ -84,7 +85,7 @@ def stop(*_: Any) -> None:
     raise NeverEnds
 
 
-class Pair(Following):
+class Pair(FollowingAll):
     """Both, and how often what was seen happened."""
 
     def __init__(self, shape: Shape) -> None:
