@@ -6,8 +6,8 @@
   refused.
 - `scanner.Scanner` scans at random, with rates for each VM and for all.
 - `pairing.Pair`: the manager and the specification side by side (`following` and `following_all` find the steps,
-  `comparing` compares, `drawing` chooses operations); `hunting` does so in seeded batches and makes what differs short; `faults` are faults
-  of the manager that this has to find.
+  `comparing` compares, `drawing` chooses operations); `hunting` does so in seeded batches and makes what differs
+  short; `faults` are faults of the manager that this has to find.
 - `allocation`: the targets of all VMs at once, with what it takes and what it refuses.
 - `levels`: prices and price levels in whole numbers, exactly.
 - `guess`: the price level in floating point, with numpy if there is one (`pagelaw[optimized]`); no result rests on it.
