@@ -16,10 +16,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import check, explore, figures, mutants, runs, serve
+from . import check, conform, explore, figures, judge, mutants, runs, serve
 from .reading import BadInput
 
-COMMANDS = (check, explore, mutants, runs, figures, serve)
+COMMANDS = (check, explore, mutants, runs, judge, conform, figures, serve)
 
 EPILOG = """\
 examples:
@@ -29,6 +29,8 @@ examples:
   pagelaw explore common           every state of a small machine
   pagelaw mutants                  known faults, which a check must refuse
   pagelaw runs                     random steps of the reference model, each checked
+  pagelaw judge TRACE              whether what an implementation did is allowed
+  pagelaw conform -- PROGRAM       drive an implementation, and judge it
   pagelaw figures DIR              the paper's experiments, run on the rules and drawn
   pagelaw serve FILE               a server with VMs of your own
 """

@@ -7,6 +7,7 @@ Each is interned: asking twice for `MPN(3)` gives the same object.
 
 from __future__ import annotations
 
+from sys import getrefcount
 from typing import Any, ClassVar, Self
 
 
@@ -113,3 +114,12 @@ class Value(Identifier):
 
     __slots__ = ()
     letter = "x"
+
+
+def forget_unused(*sorts: type) -> None:
+    """Contents, and identifiers of these sorts, that nobody holds are not remembered any more: else a run that writes
+    ever new values would hold them all."""
+    for known in (Contents._known, Identifier._known):
+        for key in [key for key, one in known.items() if isinstance(one, (Contents, *sorts))]:
+            if getrefcount(known[key]) <= 2:  # the memory of it, and the question
+                del known[key]

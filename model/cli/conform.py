@@ -1,0 +1,263 @@
+"""`pagelaw conform` and `pagelaw smoke`: a program is driven, and what it does is judged at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import reading
+
+if TYPE_CHECKING:
+    from pagelaw.model.oracle.conforming import Conformed, Restarted
+
+DESCRIPTION = """\
+Drive an implementation: random operations are sent to it, drawn from what it has by
+then, and what it answers is judged by the rules of the specification. The program
+reads JSON lines from its standard input and answers each with one line. It is never
+told what is expected.
+"""
+
+PROTOCOL = """\
+the protocol, a line each way:
+  {"cmd": "start", "seq": 0, "pagelaw": 1}
+    {"seq": 0, "pagelaw": 1, "system": "toy", "operations": ["power_on", "read", "write"]}
+  {"cmd": "reset", "seq": 1, "machine": {"vms": [{"name": "A", "pages": 6}, ...], "frames": 10, ...}}
+    {"seq": 1}
+  {"cmd": "do", "seq": 2, "do": "read", "vm": "A", "page": 3, "word": 0}
+    {"seq": 2, "got": 0, "saw": [{"vm": "A", "page": 3, "frame": "f0"}]}
+  {"cmd": "stop", "seq": 3}
+    {"seq": 3}
+An operation that it refuses it answers with "refused" and the name of the reason (or
+true), one that it cannot do with "unsupported": true. `pagelaw judge --format` tells all
+operations and all that can be seen. tests/implementations has programs to copy.
+"""
+
+EXAMPLES = """
+examples:
+  pagelaw smoke -- ./manager                      does it speak the protocol?
+  pagelaw conform -- ./manager --frames 10
+  pagelaw conform --runs 1000 --seed 7 -- ./manager
+  pagelaw conform --save found/ -- ./manager      a failure as a trace and as a test
+  pagelaw conform --replay found/failure.jsonl -- ./manager
+
+exit codes: 0 all was allowed; 1 forbidden, or the program crashed, hung, or answered
+rubbish; 2 bad input, or the program cannot be started; 3 undetermined, or it did none of
+the operations; 130 interrupted.
+"""
+
+CODES = {"allowed": 0, "forbidden": 1, "crashed": 1, "hung": 1, "garbled": 1, "cannot be started": 2, "undetermined": 3,
+         "unsupported": 3}  # fmt: skip
+
+
+def add(commands: Any) -> None:
+    """Add the parsers of both commands."""
+    parser = commands.add_parser(
+        "conform", help="drive a program and judge what it does", description=DESCRIPTION, epilog=PROTOCOL + EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--runs", metavar="N", type=reading.whole, default=100, help="runs, each from a reset on (default: 100)")
+    parser.add_argument("--steps", metavar="N", type=reading.whole, default=80, help="operations of a run (default: 80)")
+    parser.add_argument("--seed", metavar="N", type=reading.number, default=0, help="where the runs begin (default: 0)")
+    parser.add_argument("--save", metavar="DIR", help="write what fails there: failure.jsonl, test_failure.py")
+    parser.add_argument("--replay", metavar="FILE", help="send the operations of this trace instead")
+    parser.add_argument("--json", metavar="FILE", help="write all that is found there")
+    of_both(parser)
+    parser.set_defaults(run=run)
+    smoke = commands.add_parser(
+        "smoke", help="ask a program a few operations whose answers a person can check", epilog=PROTOCOL,
+        description="Send a program a few operations, and show each with its answer and what it should mean.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    of_both(smoke)
+    smoke.set_defaults(run=run_smoke)
+
+
+def of_both(parser: argparse.ArgumentParser) -> None:
+    """What both take."""
+    parser.add_argument("--answer-within", metavar="S", type=reading.seconds, default=5.0,
+                        help="seconds that an answer may take (default: 5)")  # fmt: skip
+    parser.add_argument("program", metavar="-- PROGRAM", nargs=argparse.REMAINDER, help="the program and its arguments")
+
+
+def program_of(arguments: argparse.Namespace) -> Restarted:
+    """The program that is named."""
+    from pagelaw.model.oracle.conforming import Restarted
+
+    command = arguments.program[1:] if arguments.program[:1] == ["--"] else arguments.program
+    if not command:
+        raise reading.BadInput("no program is named: write it after --, as in pagelaw smoke -- ./manager")
+    return Restarted(command, arguments.answer_within)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the exit code."""
+    from pagelaw.model.oracle.conforming import conform
+
+    program = program_of(arguments)
+    to, folder = reading.file("--json", arguments.json), reading.folder("--save", arguments.save)
+    if arguments.replay is not None:
+        return run_replay(arguments, program)
+    try:
+        found = conform(program, arguments.runs, arguments.steps, arguments.seed, Progress() if sys.stderr.isatty() else None)
+    finally:
+        program.end()
+    if found.failure is not None and folder is not None:
+        save(folder, program.command, found)
+    print("\n".join(text(found, program.command, folder)))
+    if to is not None:
+        reading.replace(to, json.dumps(as_json(found), indent=1) + "\n")
+    return CODES[found.verdict]
+
+
+def run_replay(arguments: argparse.Namespace, program: Restarted) -> int:
+    """The operations of a trace, once more."""
+    from pagelaw.model.oracle.capabilities import Capabilities, capabilities
+    from pagelaw.model.oracle.conforming import events_of, replay
+    from pagelaw.model.oracle.fields import Malformed
+    from pagelaw.model.oracle.files import judge_file
+    from pagelaw.model.oracle.program import Broken
+
+    judged = judge_file(arguments.replay)
+    if judged.problem is not None:
+        line, column, what = judged.problem
+        raise reading.BadInput(f"{arguments.replay}:{line}{f':{column}' if column else ''}: {what}")
+    lines = Path(arguments.replay).read_text(encoding="utf-8").splitlines()
+    try:
+        able = capabilities(program.start())
+        able = Capabilities(able.operations, json.loads(lines[0]))
+        failure = replay(program, able, events_of([line for line in lines if line.strip()]))
+    except Broken as broken:
+        print(f"{broken.how}: {broken}")
+        return CODES[broken.how]
+    except Malformed as wrong:
+        raise reading.BadInput(str(wrong)) from None
+    finally:
+        program.end()
+    if failure is None:
+        print(f"allowed: the {len(lines) - 1} events of {arguments.replay}")
+        return 0
+    print("\n".join(failure_text(failure)))
+    return CODES[failure.how]
+
+
+def run_smoke(arguments: argparse.Namespace) -> int:
+    """Do it; the exit code."""
+    from pagelaw.model.oracle.capabilities import capabilities
+    from pagelaw.model.oracle.fields import Malformed
+    from pagelaw.model.oracle.program import Broken
+    from pagelaw.model.oracle.smoke import smoke
+
+    program = program_of(arguments)
+    done = 0
+    try:
+        said = program.start()
+        able = capabilities(said)
+        print(f"start: {json.dumps(said)}")
+        for event, meaning, answer, failure in smoke(program, able):
+            if answer is None and failure is None:
+                print(f"  {json.dumps(event)}\n    not among its operations: {meaning}")
+                continue
+            print(f"  {json.dumps(event)}\n    {meaning}\n    {json.dumps(answer)}")
+            if failure is not None:
+                print("\n".join(failure_text(failure)))
+                return CODES[failure.how]
+            done += 1
+        program.stop()
+    except Broken as broken:
+        print(f"{broken.how}: {broken}")
+        show_errors(program.errors)
+        return CODES[broken.how]
+    except Malformed as wrong:
+        print(f"garbled: {wrong}")
+        show_errors(program.errors)
+        return 1
+    finally:
+        program.end()
+    print(f"{done} operations were answered, and all answers are allowed" if done else "none of these operations is among its own")
+    return 0 if done else 3
+
+
+def show_errors(errors: str) -> None:
+    """What the program wrote to standard error."""
+    if errors.strip():
+        print("its standard error:\n" + "\n".join(f"  {line}" for line in errors.strip().splitlines()[-20:]))
+
+
+def failure_text(failure: Any) -> Iterator[str]:
+    """What is wrong with the last of some events."""
+    from pagelaw.model.oracle.report import reason_text, wrapped
+
+    yield f"{failure.how}: " + (failure.told or json.dumps(failure.events[-1]))
+    if failure.violation is not None:
+        if failure.violation.settled_by:
+            yield from wrapped(f"cannot be said. It would be settled by {failure.violation.settled_by}")
+        for reason in failure.violation.reasons[:3]:
+            yield from reason_text(reason)
+    if failure.errors.strip():
+        yield "its standard error:"
+        yield from (f"  {line}" for line in failure.errors.strip().splitlines()[-20:])
+
+
+def text(found: Conformed, command: list[str], folder: Path | None) -> Iterator[str]:
+    """All that is to be said."""
+    system = found.able.header.get("system", command[0]) if found.able is not None else command[0]
+    profile = found.able.header.get("profile", "esx") if found.able is not None else ""
+    yield f"{system}: {found.verdict}" + (f": {found.told}" if found.told else "") + (f" (profile {profile})" if profile else "")
+    yield f"  {found.runs} runs, {found.events:,} operations, {len(found.rules)} rules and {len(found.refusals)} reasons to refuse seen"
+    if found.unsupported:
+        yield f"  unsupported: {', '.join(f'{name} ({count})' for name, count in sorted(found.unsupported.items()))}"
+    failure = found.failure
+    if failure is None:
+        if found.errors.strip():
+            yield "its standard error:"
+            yield from (f"  {line}" for line in found.errors.strip().splitlines()[-20:])
+        return
+    assert found.first is not None
+    yield f"  the run with seed {found.seed} failed after {len(found.first.events)} operations; as short as it can be, {len(failure.events)}:"
+    yield from (f"    {line}" for line in failure.lines)
+    if failure.how in ("crashed", "hung"):
+        yield f"    {json.dumps(failure.events[-1])}"
+    yield from failure_text(failure)
+    if folder is not None:
+        yield f"again: pagelaw conform --replay {folder / 'failure.jsonl'} -- {shlex.join(command)}"
+
+
+def save(folder: Path, command: list[str], found: Conformed) -> None:
+    """The failure as a trace and as a test."""
+    from pagelaw.model.oracle.conforming import as_test
+
+    assert found.failure is not None
+    lines = list(found.failure.lines)
+    if len(lines) == len(found.failure.events):  # the last one was not answered
+        lines.append(json.dumps(found.failure.events[-1]))
+    reading.replace(folder / "failure.jsonl", "\n".join(lines) + "\n")
+    reading.replace(folder / "test_failure.py", "\n".join(as_test(command, found.failure)) + "\n")
+
+
+def as_json(found: Conformed) -> dict[str, Any]:
+    """The same for programs."""
+    failure = found.failure
+    return {
+        "verdict": found.verdict, "told": found.told or None,
+        "header": found.able.header if found.able is not None else None,
+        "runs": found.runs, "events": found.events, "operations": dict(sorted(found.done.items())),
+        "unsupported": dict(sorted(found.unsupported.items())), "rules": dict(sorted(found.rules.items())),
+        "refusals": dict(sorted(found.refusals.items())),
+        "failure": None if failure is None else {
+            "seed": found.seed, "told": list(failure_text(failure)), "trace": [json.loads(line) for line in failure.lines],
+            "events": list(failure.events),
+        },
+    }  # fmt: skip
+
+
+class Progress:
+    """Runs so far, on the terminal."""
+
+    def __call__(self, found: Conformed) -> None:
+        """So many."""
+        print(f"\r{found.runs} runs, {found.events:,} operations", end="", file=sys.stderr, flush=True)

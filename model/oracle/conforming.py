@@ -1,0 +1,208 @@
+"""Many runs of one implementation, until one is not allowed; that one is made as short as it can be."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from typing import Any
+
+import attrs
+
+from ..reference.shortening import shortened
+from .capabilities import Capabilities, capabilities
+from .driving import Drawing, Event, Failure, Implementation, Run
+from .fields import Malformed
+from .program import SECONDS, Broken, Program
+
+TRIES = 400
+"""Attempts at a shorter run."""
+
+
+class Restarted:
+    """A program that is started anew when it was lost, so that a run can always begin."""
+
+    def __init__(self, command: Sequence[str], seconds: float = SECONDS) -> None:
+        self.command, self.seconds = command, seconds
+        self._program: Program | None = None
+        self.started = 0
+        self.said: dict[str, Any] = {}
+        self.lost = ""
+
+    @property
+    def errors(self) -> str:
+        """What the program wrote to standard error."""
+        return self._program.errors if self._program is not None else self.lost
+
+    def start(self) -> dict[str, Any]:
+        """The program runs; what it says of itself."""
+        if self._program is None:
+            self.started += 1
+            self._program = Program(self.command, self.seconds)
+            try:
+                self.said = self._program.start()
+            except Broken:
+                self.end()
+                raise
+        return self.said
+
+    def reset(self, machine: dict[str, Any]) -> dict[str, Any]:
+        """A new machine. Started first, if need be."""
+        self.start()
+        return self._ask(lambda program: program.reset(machine))
+
+    def do(self, event: Event) -> dict[str, Any]:
+        """One operation."""
+        return self._ask(lambda program: program.do(event))
+
+    def _ask(self, ask: Callable[[Program], dict[str, Any]]) -> dict[str, Any]:
+        assert self._program is not None
+        try:
+            return ask(self._program)
+        except Broken:
+            self.end()
+            raise
+
+    def stop(self) -> None:
+        """It is asked to end."""
+        if self._program is not None:
+            try:
+                self._program.stop()
+            finally:
+                self.end()
+
+    def end(self) -> None:
+        """It is ended."""
+        if self._program is not None:
+            self.lost = self._program.errors
+            self._program.end()
+            self._program = None
+
+
+@attrs.define
+class Conformed:
+    """What many runs came to."""
+
+    able: Capabilities | None = None
+    verdict: str = "allowed"
+    """allowed; forbidden, undetermined, crashed, hung, garbled: of the run that failed; cannot be started; unsupported:
+    nothing that it can do was ever done."""
+    told: str = ""
+    runs: int = 0
+    events: int = 0
+    seed: int = 0
+    """Of the run that failed."""
+    failure: Failure | None = None
+    first: Failure | None = None
+    """As it was before it was made shorter."""
+    rules: Counter[str] = attrs.field(factory=Counter)
+    refusals: Counter[str] = attrs.field(factory=Counter)
+    done: Counter[str] = attrs.field(factory=Counter)
+    unsupported: Counter[str] = attrs.field(factory=Counter)
+    errors: str = ""
+
+
+def conform(
+    implementation: Any, runs: int, steps: int, seed: int, told: Callable[[Conformed], None] | None = None
+) -> Conformed:
+    """Drive an implementation that has `start`, `reset`, `do` and `stop`."""
+    found = Conformed()
+    try:
+        found.able = capabilities(implementation.start())
+        for number in range(runs):
+            failure = one_run(implementation, found, steps, seed + number)
+            found.runs += 1
+            if told is not None:
+                told(found)
+            if failure is not None:
+                found.verdict, found.told, found.seed, found.first = failure.how, failure.told, seed + number, failure
+                found.failure = shorter(implementation, found.able, failure)
+                found.errors = found.failure.errors
+                return found
+        implementation.stop()
+    except Broken as broken:
+        found.verdict, found.told, found.errors = broken.how, str(broken), implementation.errors
+    except Malformed as wrong:
+        found.verdict, found.told, found.errors = "garbled", str(wrong), implementation.errors
+    if found.verdict == "allowed" and found.events == 0:
+        found.verdict, found.told = "unsupported", "it did none of the operations that it says it can do"
+    return found
+
+
+def one_run(implementation: Implementation, found: Conformed, steps: int, seed: int) -> Failure | None:
+    """A run of so many operations."""
+    assert found.able is not None
+    run = Run(implementation, found.able)
+    drawing = Drawing(run, Random(seed))
+    failure = None
+    for event in drawing.beginning():
+        failure = failure or run.do(event)
+    while failure is None and len(run.events) + sum(run.unsupported.values()) < steps:
+        failure = run.do(drawing.next())
+    found.events += len(run.events)
+    found.done.update(event["do"] for event in run.events)
+    found.unsupported += run.unsupported
+    found.rules.update(run.judge.exercised)
+    found.refusals.update(run.judge.refusals)
+    return failure
+
+
+def replay(implementation: Implementation, able: Capabilities, events: Sequence[Event]) -> Failure | None:
+    """These events from a reset on; what is wrong, if something is."""
+    run = Run(implementation, able)
+    for event in events:
+        failure = run.do(event)
+        if failure is not None:
+            return failure
+    return None
+
+
+def shorter(implementation: Implementation, able: Capabilities, failure: Failure) -> Failure:
+    """The shortest run found that fails in the same way: no single event of it can be left out."""
+    kept, left = failure, TRIES
+
+    def attempt(events: Sequence[Any]) -> list[Any] | None:
+        nonlocal kept, left
+        left -= 1
+        if left < 0:
+            return None
+        try:
+            again = replay(implementation, able, events)
+        except Broken:
+            return None
+        if again is None or again.kind != failure.kind:
+            return None
+        kept = again
+        return list(again.events)
+
+    shortened(failure.events, attempt)  # type: ignore[arg-type]
+    return kept
+
+
+def as_test(command: Sequence[str], failure: Failure) -> Iterator[str]:
+    """A failure as a pytest test, and as steps of a Hypothesis state machine."""
+    yield '"""A run that is not allowed, as `pagelaw conform` found it."""'
+    yield ""
+    yield "from pagelaw.model.oracle.capabilities import capabilities"
+    yield "from pagelaw.model.oracle.conforming import Restarted, replay"
+    yield ""
+    yield f"COMMAND = {list(command)!r}"
+    yield "EVENTS = ["
+    yield from (f"    {event!r}," for event in failure.events)
+    yield "]"
+    yield ""
+    yield ""
+    yield "def test_what_was_not_allowed() -> None:"
+    yield "    program = Restarted(COMMAND)"
+    yield "    try:"
+    yield "        failure = replay(program, capabilities(program.start()), EVENTS)"
+    yield "    finally:"
+    yield "        program.end()"
+    yield "    assert failure is None, failure"
+
+
+def events_of(lines: Sequence[str]) -> list[Event]:
+    """What was sent, of a trace: without its header, and without what was answered."""
+    answers = {"got", "refused", "took", "saw", "seq", "begin"}
+    return [{name: value for name, value in json.loads(line).items() if name not in answers} for line in lines[1:]]

@@ -1,0 +1,194 @@
+"""Runs of an implementation: operations are drawn from what it has by now, done, and judged at once.
+
+The judge's state is the live model: which pages have frames, which are shared, in the swap area, in the balloon. Most
+operations that are drawn make sense there; some do not, and have to be refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+from typing import Any, Protocol
+
+import attrs
+
+from pagelaw.spec.language import VM
+from pagelaw.spec.vocabulary import Ballooned, Mapped, Page, Running, Shared, Swapped
+
+from .capabilities import Capabilities
+from .fields import Malformed
+from .judge import ALLOWED, MALFORMED, Judge, Violation
+from .program import Broken
+
+Event = dict[str, Any]
+
+
+class Implementation(Protocol):
+    """What is driven: a program in another process (`Program`), or an object of a Python program."""
+
+    def reset(self, machine: dict[str, Any]) -> dict[str, Any]:
+        """A machine of these sizes, with all VMs off."""
+
+    def do(self, event: Event) -> dict[str, Any]:
+        """One operation: what came of it (`got`, `refused`, `took`, `saw`), or {"unsupported": true}."""
+
+
+@attrs.frozen
+class Failure:
+    """Events after a reset, the last of which is not allowed, or is not answered as it should be."""
+
+    how: str
+    """forbidden, undetermined, crashed, hung, garbled."""
+    told: str
+    events: tuple[Event, ...]
+    """What was sent."""
+    lines: tuple[str, ...]
+    """The trace, with its header."""
+    violation: Violation | None = None
+    errors: str = ""
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """What it has to have in common with a shorter run that shows the same."""
+        if self.violation is None or not self.violation.reasons:
+            return self.how, ""
+        return self.how, self.violation.reasons[0].rule
+
+
+class Run:
+    """One run of an implementation from a reset on."""
+
+    def __init__(self, implementation: Implementation, able: Capabilities) -> None:
+        self.implementation, self.able = implementation, able
+        self.events: list[Event] = []
+        self.judge = Judge()
+        self.lines = [json.dumps(able.header)]
+        self.judge.line(self.lines[0].encode())
+        if self.judge.malformed:
+            raise Malformed(self.judge.malformed[2])
+        implementation.reset(able.machine)
+        self.unsupported: Counter[str] = Counter()
+
+    def do(self, event: Event) -> Failure | None:
+        """One operation; what is wrong, if something is."""
+        self.events.append(event)
+        try:
+            answer = self.implementation.do(event)
+        except Broken as broken:
+            return self._failure(broken.how, str(broken))
+        if answer.get("unsupported") is True:
+            self.unsupported[event["do"]] += 1
+            self.events.pop()
+            return None
+        line = json.dumps(event | answer)
+        self.lines.append(line)
+        self.judge.line(line.encode())
+        if self.judge.verdict == ALLOWED:
+            return None
+        if self.judge.verdict == MALFORMED:
+            assert self.judge.malformed is not None
+            return self._failure("garbled", f"the answer to {event['do']} is {json.dumps(answer)}: {self.judge.malformed[2]}")
+        return self._failure(self.judge.verdict, "", self.judge.violations[0])
+
+    def _failure(self, how: str, told: str, violation: Violation | None = None) -> Failure:
+        errors = getattr(self.implementation, "errors", "")
+        return Failure(how, told, tuple(self.events), tuple(self.lines), violation, errors)
+
+
+# What to do next.
+
+OF_A_PAGE = {
+    "write": 10, "read": 6, "scan": 6, "touch": 1, "page_out": 3, "page_in": 1, "inflate": 2, "deflate": 1,
+    "unshare": 1, "migrate": 1, "remap": 1, "start_transfer": 2,
+}  # fmt: skip
+"""Operations on a page, with how often they are drawn."""
+OF_A_VM = {"power_on": 1, "power_off": 1, "start_driver": 2, "stop_driver": 1, "set_balloon_target": 3, "set_swap_target": 3}
+OF_A_TRANSFER = {"transfer_write": 2, "transfer_read": 2, "end_transfer": 2}
+SENSIBLE = {
+    "scan": (Mapped,), "page_out": (Mapped,), "page_in": (Swapped,), "deflate": (Ballooned,), "unshare": (Mapped,),
+    "migrate": (Mapped,), "remap": (Mapped,),
+}  # fmt: skip
+"""Where a page should be for an operation to make sense."""
+VALUES = (0, 0, 1, 1, 2)
+"""What is written: few values, so that pages come to be equal; now and then a large one."""
+
+
+class Drawing:
+    """Draws operations for one run."""
+
+    def __init__(self, run: Run, random: Random) -> None:
+        self.run, self.random = run, random
+        able = set(run.able.operations)
+        of_all = OF_A_PAGE | OF_A_VM | OF_A_TRANSFER
+        self.names = [name for name in of_all if name in able]
+        self.weights = [of_all[name] for name in self.names]
+        self.transfers: list[str] = []
+        header = run.judge.header
+        assert header is not None
+        self.vms = header.names
+        self.words = header.sizes.get("words", 1)
+        self.vcpus = header.sizes.get("vcpus", 1)
+
+    def beginning(self) -> list[Event]:
+        """VMs are powered on."""
+        return [{"do": "power_on", "vm": name} for name in self.vms if "power_on" in self.names]
+
+    def next(self) -> Event:
+        """The next operation."""
+        random, s = self.random, self.run.judge.candidates[0].machine
+        name = random.choices(self.names, self.weights)[0]
+        vm = random.choice(s.ids[VM])
+        if name in OF_A_TRANSFER:
+            return self.of_a_transfer(name)
+        if s.life[vm] != Running() and "power_on" in self.names and random.random() < 0.8:
+            return {"do": "power_on", "vm": self.vms[vm.number]}
+        if name in OF_A_VM:
+            if name in ("power_on", "power_off", "stop_driver") and random.random() < 0.7:
+                name = next((other for other in ("write", "read") if other in self.names), name)
+            else:
+                return self.of_a_vm(name, vm)
+        return self.of_a_page(name, vm)
+
+    def of_a_vm(self, name: str, vm: VM) -> Event:
+        """A VM is powered, its driver started, or a level asked of it."""
+        event: Event = {"do": name, "vm": self.vms[vm.number]}
+        size = self.run.judge.candidates[0].machine.maximum[vm]
+        if name.startswith("set_"):
+            event["pages"] = self.random.randint(0, size + (self.random.random() < 0.05))
+        return event
+
+    def of_a_page(self, name: str, vm: VM) -> Event:
+        """Something happens to a page; mostly one of which it makes sense."""
+        random, s = self.random, self.run.judge.candidates[0].machine
+        pages: Sequence[Page] = s.each(Page, vm)
+        fits = [page for page in pages if isinstance(s.pmap[page], SENSIBLE.get(name, (object,)))]
+        if name == "unshare":
+            fits = [page for page in fits if isinstance(getattr(s.frame[s.pmap[page].mpn], "key", None) and s.frame[s.pmap[page].mpn], Shared)]  # type: ignore[attr-defined]
+        page = random.choice(fits if fits and random.random() < 0.9 else pages)
+        event: Event = {"do": name, "vm": self.vms[vm.number], "page": page.number}
+        if name in ("read", "write"):
+            event["word"] = random.randrange(self.words)
+        if name == "write":
+            event["value"] = random.getrandbits(64) if random.random() < 0.02 else random.choice(VALUES)
+        if name == "start_transfer":
+            free = [one for one in ("t0", "t1", "t2") if one not in self.transfers]
+            event["transfer"] = random.choice(free or ["t0"])
+            self.transfers.append(event["transfer"])
+            event["writes"] = random.random() < 0.5
+        if self.vcpus > 1 and name in ("read", "write", "touch", "page_in"):
+            event["cpu"] = random.randrange(self.vcpus)
+        return event
+
+    def of_a_transfer(self, name: str) -> Event:
+        """A transfer goes on or ends."""
+        chosen = self.random.choice(self.transfers or ["t0"])
+        event: Event = {"do": name, "transfer": chosen}
+        if name != "end_transfer":
+            event["word"] = self.random.randrange(self.words)
+        elif chosen in self.transfers:
+            self.transfers.remove(chosen)
+        if name == "transfer_write":
+            event["value"] = self.random.choice(VALUES)
+        return event

@@ -1,0 +1,343 @@
+"""The lines of a trace after the first, each read into what the judge asks: fast if they are right, exact if not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pagelaw.spec.language import VM, Value, Word
+from pagelaw.spec.machine import Machine
+from pagelaw.spec.refusals import Refused
+from pagelaw.spec.vocabulary import VCPU, Page
+
+from .fields import Field, Malformed, check_fields, shown
+from .header import Header
+from .naming import Name
+from .operations import OPERATIONS, Operation, Pages, TransferName
+from .stepwise import StepReader
+
+LONGEST_LINE = 2**20
+"""Bytes of a line; a longer one is not read."""
+MOST = 2**64 - 1
+DECODE = msgspec.json.Decoder().decode
+
+VM_NAME = Field("name", "a VM", "A", required=True)
+PAGE = Field("whole", "a page of the VM, from 0", 3, required=True, most=2**20)
+ARGUMENTS: dict[Any, dict[str, Field]] = {
+    VM: {"vm": VM_NAME},
+    Page: {"vm": VM_NAME, "page": PAGE},
+    Word: {"word": Field("whole", "a word of the page, from 0", 0, required=True, most=511)},
+    Value: {"value": Field("whole", "what the word holds; 0 is zero", 5, required=True, most=MOST)},
+    VCPU: {"cpu": Field("whole", "the virtual processor that does it; 0 if not said", 0, most=63)},
+    Pages: {"pages": Field("whole", "a number of pages", 2, required=True, most=2**20)},
+    TransferName: {"transfer": Field("name", "what the implementation calls the transfer", "t0", required=True)},
+    bool: {"writes": Field("flag", "whether the device writes the page; else it reads it", True, required=True)},
+}
+"""What each kind of argument is in the line of an operation."""
+
+SEEN_OF_PAGE = {
+    "vm": VM_NAME, "page": PAGE,
+    "frame": Field("name", "the frame that holds it", "f3"),
+    "slot": Field("name", "the slot of the swap area that holds it", "s0"),
+    "is": Field("one", "where it is: in some frame (resident), in some slot (swapped), in the balloon, nowhere yet "
+                "(untouched); absent: in no frame and no slot", "absent",
+                options=("resident", "swapped", "ballooned", "untouched", "absent")),
+    "words": Field("list", "what its words hold, null for those that were not seen", [5, None], most=512,
+                   inner=Field("whole", "what a word holds", 5, most=MOST, may_be_null=True)),
+}  # fmt: skip
+SEEN_OF_VM = {
+    "vm": VM_NAME,
+    "resident": Field("whole", "its pages that have a frame", 3),
+    "swapped": Field("whole", "its pages in the swap area", 1),
+    "ballooned": Field("whole", "its pages in the balloon", 0),
+    "runs": Field("flag", "whether it runs", True),
+    "balloon_done": Field("flag", "whether its balloon driver says it is done", True),
+}
+SEEN_OF_FRAME = {
+    "frame": Field("name", "a frame that some page is known to have", "f3", required=True),
+    "users": Field("whole", "how many use it: pages, transfers, operations under way", 2),
+    "is": Field("one", "what it is used for", "shared", options=("private", "shared")),
+}
+SEEN_OF_ALL = {
+    "free_frames": Field("whole", "frames that are free", 7),
+    "free_slots": Field("whole", "slots that are free", 7),
+    "shared": Field("whole", "frames with at least two users, counted as the system counts them", 1),
+    "saved": Field("whole", "frames that sharing saves: users less one, over all shared frames", 1),
+}
+TOOK = {
+    "frame": Field("name", "the frame that was taken for the page", "f3"),
+    "slot": Field("name", "the slot that was taken for it", "s0"),
+    "buffer": Field("name", "the frame that was taken as a bounce buffer", "f0"),
+}
+OUTCOMES = ("shared", "not shared")
+SETTLES = ("scan", "page_out", "page_in", "unshare", "migrate")
+
+
+class Event:
+    """One line: what was done, with what, and what was seen."""
+
+    __slots__ = ("arguments", "begins", "ends", "got", "number", "operation", "refused", "saw", "settles", "took", "what")
+
+    def __init__(self, number: int, what: str) -> None:
+        self.number, self.what = number, what
+        self.operation: Operation | None = None
+        self.arguments: tuple[Any, ...] = ()
+        self.took: dict[str, Name] = {}
+        self.got: Any = None
+        self.refused: str | bool = ""
+        self.saw: list[dict[str, Any]] = []
+        self.settles: tuple[str, ...] = ()
+        self.begins = self.ends = None
+
+
+class Events:
+    """Reads the events of one trace."""
+
+    def __init__(self, header: Header, machine: Machine) -> None:
+        self.header, self.machine = header, machine
+        vms = machine.ids[VM]
+        self.vms: dict[Name, VM] = dict(zip(header.names, vms, strict=True))
+        self.pages = {name: dict(enumerate(machine.each(Page, vm))) for name, vm in self.vms.items()}
+        self.cpus = {name: dict(enumerate(machine.each(VCPU, vm))) for name, vm in self.vms.items()}
+        self.words = dict(enumerate(machine.ids[Word]))
+        self.readers = {name: self._reader(operation) for name, operation in OPERATIONS.items()}
+        self.steps = StepReader(self.vms, machine)
+
+    def _reader(self, operation: Operation) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+        """How the arguments of an operation are read: KeyError or TypeError if a field is missing or not right."""
+        pages, cpus, words, vms = self.pages, self.cpus, self.words, self.vms
+
+        def cpu(event: dict[str, Any]) -> VCPU:
+            return cpus[event["vm"]][event["cpu"] if "cpu" in event else 0]
+
+        def value(event: dict[str, Any]) -> Value:
+            number = event["value"]
+            if type(number) is not int or not 0 <= number <= MOST:
+                raise TypeError
+            return Value(number)
+
+        one: dict[Any, Callable[[dict[str, Any]], Any]] = {
+            VM: lambda event: vms[event["vm"]],
+            Page: lambda event: pages[event["vm"]][event["page"]],
+            Word: lambda event: words[event["word"]],
+            Value: value,
+            VCPU: cpu,
+            Pages: lambda event: event["pages"],
+            TransferName: lambda event: event["transfer"],
+            bool: lambda event: event["writes"],
+        }
+        readers = [one[kind] for kind in operation.arguments.values()]
+        if len(readers) == 3:
+            first, second, third = readers
+            return lambda event: (first(event), second(event), third(event))
+        if len(readers) == 4:
+            first, second, third, fourth = readers
+            return lambda event: (first(event), second(event), third(event), fourth(event))
+        return lambda event: tuple(read(event) for read in readers)
+
+    def fields_of(self, operation: Operation) -> dict[str, Field]:
+        """The fields of an event of this operation."""
+        return fields_of(operation)
+
+    @staticmethod
+    def object_in(line: bytes) -> dict[str, Any]:
+        """The JSON object in a line. Malformed, if there is none, or a key is there twice."""
+        try:
+            made = DECODE(line)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            raise malformed_json(line, error) from None
+        if type(made) is not dict:
+            raise Malformed(f"the line holds {shown(made)}, and should hold an object: {{...}}", 1)
+        if line.count(b'":') != keys_in(made):
+            check_twice(line)
+        return made
+
+    def read(self, line: bytes, number: int) -> Event:
+        """The event in a line. Malformed says what is wrong with it."""
+        made = self.object_in(line)
+        name = made.get("do")
+        if name is None:
+            return self._other(made, number)
+        event = Event(number, "do")
+        try:
+            operation = OPERATIONS[name]
+            event.operation, event.arguments = operation, self.readers[name](made)
+        except (KeyError, TypeError):
+            raise self._wrong(made, "do") from None
+        if made.keys() <= PLAIN_FIELDS[name]:
+            if "got" in made:
+                event.got = self._got(made, operation)
+            return event
+        if "begin" in made:
+            event.what, event.begins = "begin", made["begin"]
+        self._afterwards(made, event, fields_of(operation))
+        return event
+
+    def _other(self, made: dict[str, Any], number: int) -> Event:
+        """A line that is no operation: a step, the end of an operation, a settlement, a mere observation."""
+        for what, fields in OTHER_FIELDS.items():
+            if what in made:
+                break
+        else:
+            raise Malformed('the line says nothing that happened: it lacks "do", "step", "end", "settle" and "saw"')
+        event = Event(number, what)
+        if what == "step":
+            event.operation, event.arguments, rest = self.steps.read(made)
+            self._afterwards(rest, event, AFTERWARDS)
+            return event
+        self._afterwards(made, event, fields)
+        if what == "end":
+            event.ends = made["end"]
+        elif what == "settle":
+            event.settles = SETTLES if made["settle"] is True else tuple(made["settle"])
+        return event
+
+    def _afterwards(self, made: dict[str, Any], event: Event, fields: dict[str, Field]) -> None:
+        """What was taken, answered and seen."""
+        try:
+            check_fields(made, fields, "")
+        except Malformed as wrong:
+            raise wrong from None
+        event.took = made.get("took", {})
+        event.refused = made.get("refused", "")
+        if "got" in made:
+            event.got = self._got(made, event.operation)
+        event.saw = [self._seen(one, f"saw[{at}]") for at, one in enumerate(made.get("saw", ()))]
+        if event.refused is not True and event.refused and event.refused not in Refused.__members__:
+            raise Malformed(f"refused is {shown(event.refused)}, and should be true or the name of a reason{nearest(event.refused)}")
+
+    def _got(self, made: dict[str, Any], operation: Operation | None) -> Any:
+        got = made["got"]
+        if operation is None or operation.answers == "value":
+            if type(got) is int and 0 <= got <= MOST:
+                return got
+            if operation is not None:
+                raise Malformed(f"got is {shown(got)}, and should be a whole number from 0 to {MOST}")
+        if (operation is None or operation.answers == "outcome") and got in OUTCOMES:
+            return got
+        name = operation.name if operation else "this"
+        raise Malformed(f"got is {shown(got)}, and {name} answers " + (
+            f"one of {', '.join(OUTCOMES)}" if operation and operation.answers == "outcome" else "nothing"))  # fmt: skip
+
+    def _seen(self, one: dict[str, Any], path: str) -> dict[str, Any]:
+        """One observation, with the page or VM that it is of."""
+        kind = SEEN_OF_PAGE if "page" in one else SEEN_OF_VM if "vm" in one else SEEN_OF_FRAME if "frame" in one else SEEN_OF_ALL
+        check_fields(one, kind, path)
+        made = dict(one)
+        if "vm" in one:
+            self._vm(one["vm"], f"{path}.vm")
+            made["vm"] = self.vms[one["vm"]]
+        if "page" in one:
+            if one["page"] not in self.pages[one["vm"]]:
+                raise Malformed(f"{path}.page is {one['page']}, and VM {one['vm']!r} has the pages 0 to "
+                                f"{len(self.pages[one['vm']]) - 1}")  # fmt: skip
+            made["page"] = self.pages[one["vm"]][one["page"]]
+            if sum(name in one for name in ("frame", "slot")) == 2:
+                raise Malformed(f"{path} says that the page is in a frame and in a slot")
+            if len(one.get("words", ())) > len(self.words):
+                raise Malformed(f"{path}.words has {len(one['words'])} words, and a page has {len(self.words)} in this trace")
+        return made
+
+    def _vm(self, name: Any, path: str) -> None:
+        if name not in self.vms:
+            raise Malformed(f"{path} is {shown(name)}, and the VMs are {', '.join(map(repr, self.vms))}")
+
+    def _wrong(self, made: dict[str, Any], what: str) -> Malformed:
+        """Why the line could not be read."""
+        name = made[what]
+        if type(name) is not str or name not in OPERATIONS:
+            near = nearest(name, OPERATIONS) if type(name) is str else ""
+            return Malformed(f"do is {shown(name)}, which is no operation{near}; they are {', '.join(OPERATIONS)}")
+        try:
+            check_fields(made, fields_of(OPERATIONS[name]), "")
+            if "vm" in made:
+                self._vm(made["vm"], "vm")
+                for field, known in (("page", self.pages), ("cpu", self.cpus)):
+                    if field in made and made[field] not in known[made["vm"]]:
+                        return Malformed(f"{field} is {made[field]}, and VM {made['vm']!r} has those from 0 to "
+                                         f"{len(known[made['vm']]) - 1}")  # fmt: skip
+            if "word" in made and made["word"] not in self.words:
+                return Malformed(f"word is {made['word']}, and a page has {len(self.words)} words in this trace")
+        except Malformed as wrong:
+            return wrong
+        return Malformed(f"this {name} makes no sense")
+
+
+def fields_of(operation: Operation) -> dict[str, Field]:
+    """The fields of an event of this operation."""
+    made = {"do": Field("one", operation.sentence, operation.name, required=True, options=(operation.name,))}
+    for kind in operation.arguments.values():
+        made |= ARGUMENTS[kind]
+    return made | AFTERWARDS | {"begin": BEGIN}
+
+
+BEGIN = Field("name", "it only begins here, under this name; it ends with an event `end` of that name", "x1")
+SEEN = Field("object", "something that was seen", {"vm": "A", "page": 3, "frame": "f3"},
+             fields=SEEN_OF_PAGE | SEEN_OF_VM | SEEN_OF_FRAME | SEEN_OF_ALL)  # fmt: skip
+AFTERWARDS = {
+    "took": Field("object", "the choices that were observed", {"frame": "f3"}, fields=TOOK),
+    "got": Field("any", "what it answered: a word for a read, what a scan came to", 5),
+    "refused": Field("any", "that it was refused and changed nothing: the name of the reason, or true", "NO_FREE_FRAME"),
+    "saw": Field("list", "what was seen afterwards; what is missing was not looked at", None, most=2**20,
+                 inner=Field("object", "something that was seen", {"vm": "A", "page": 3, "frame": "f3"}, fields={})),
+}  # fmt: skip
+AFTERWARDS["saw"] = Field("list", AFTERWARDS["saw"].told, [{"vm": "A", "page": 3, "frame": "f3"}], most=2**20)
+OTHER_FIELDS: dict[str, dict[str, Field]] = {
+    "step": AFTERWARDS,
+    "end": {"end": Field("name", "an operation that began ends here", "x1", required=True)} | AFTERWARDS,
+    "settle": {
+        "settle": Field("any", "internal operations may have happened here: true for all, or a list of them: "
+                        + ", ".join(SETTLES), ["scan"], required=True),
+        "saw": AFTERWARDS["saw"],
+    },
+    "saw": {"saw": AFTERWARDS["saw"]},
+}  # fmt: skip
+PLAIN_FIELDS = {
+    name: frozenset(fields_of(operation).keys() - {"took", "refused", "saw", "begin"})
+    for name, operation in OPERATIONS.items()
+}
+"""The fields of an event that says no more than what was done, and what it answered."""
+
+
+def keys_in(value: Any) -> int:
+    """How many keys all objects in a value have together."""
+    if type(value) is dict:
+        return len(value) + sum(keys_in(one) for one in value.values() if type(one) in (dict, list))
+    return sum(keys_in(one) for one in value if type(one) in (dict, list)) if type(value) is list else 0
+
+
+def check_twice(line: bytes) -> None:
+    """Malformed, if some object of the line has a key twice."""
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise Malformed(f"the field {shown(twice)} is there twice")
+        return made
+
+    json.loads(line, object_pairs_hook=once)
+
+
+def malformed_json(line: bytes, error: Exception) -> Malformed:
+    """What is wrong with a line that is no JSON, and where."""
+    if isinstance(error, RecursionError):
+        return Malformed("too deeply nested")
+    told = str(error)
+    at = told.rpartition("(byte ")[2].rstrip(")")
+    if at.isdecimal():
+        return Malformed("no JSON: " + told.partition(": ")[2].rpartition(" (byte")[0], int(at) + 1)
+    if "truncated" in told:
+        return Malformed("no JSON: the line ends too early", len(line) + 1)
+    return Malformed(f"no JSON: {told[:1].lower()}{told[1:]}")
+
+
+def nearest(name: str, names: Any = None) -> str:
+    """The nearest names that are known, as a question."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(Refused.__members__ if names is None else names), n=2, cutoff=0.5)
+    return f" (did you mean {' or '.join(near)}?)" if near else ""

@@ -1,0 +1,106 @@
+"""A machine whose last steps can be taken back: every write to one of its maps is noted.
+
+    log = journaled(machine)
+    ...                        # rules, run on the machine
+    log.take_back()            # it is as it was when `log.begin()` was last called
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from pagelaw.spec.language import Map
+from pagelaw.spec.language.state import Indexed
+from pagelaw.spec.machine import Machine
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+Change = tuple[dict[Any, Any], Any, Any]
+"""A map, a key, and what the map held there before."""
+
+NOTHING: Any = object()
+"""What a plain dictionary held where it held nothing."""
+MAPS = tuple(name for name, shape in Machine.shapes().items() if shape.keys and not shape.field.is_given)
+NUMBERS = tuple(name for name, shape in Machine.shapes().items() if not shape.keys and not shape.field.is_given)
+
+
+class Noted(Map[K, V]):
+    """A map that notes what each write replaces."""
+
+    __slots__ = ("note",)
+    note: Callable[[Change], None]
+
+    def __missing__(self, key: K) -> V:
+        value = self.otherwise(key)
+        dict.__setitem__(self, key, value)
+        return value
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self.note((self, key, self[key]))
+        dict.__setitem__(self, key, value)
+
+
+class NotedIndexed(Indexed[K, V]):
+    """The same, and it knows at which keys it holds a value."""
+
+    __slots__ = ("note",)
+    note: Callable[[Change], None]
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self.note((self, key, self[key]))
+        Indexed.__setitem__(self, key, value)
+
+
+class Log:
+    """What was written since `begin`, and how to take it back."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.changes: list[Change] = []
+        held = machine.__dict__
+        for name in MAPS:
+            plain = held[name]
+            noted: Any = (NotedIndexed if isinstance(plain, Indexed) else Noted)(plain.otherwise)
+            noted.note = self.changes.append
+            if isinstance(plain, Indexed):
+                for key, value in plain.items():
+                    Indexed.__setitem__(noted, key, value)
+            else:
+                dict.update(noted, plain)
+            held[name] = noted
+        self._numbers: list[tuple[str, Any]] = []
+        self.begin()
+
+    def begin(self) -> None:
+        """From now on: what is taken back is what comes."""
+        self.changes.clear()
+        held = self.machine.__dict__
+        self._numbers = [(name, held[name]) for name in NUMBERS]
+
+    def take_back(self) -> None:
+        """The machine is as it was."""
+        for held, key, before in reversed(self.changes):
+            if before is NOTHING:
+                del held[key]
+            else:
+                type(held).__mro__[1 if isinstance(held, Map) else 0].__setitem__(held, key, before)  # without a note
+        self.changes.clear()
+        self.machine.__dict__.update(self._numbers)
+
+    def written(self) -> Iterator[tuple[str, Any, Any, Any]]:
+        """What is not as it was: the field, its key (None for a number), what it was, what it is."""
+        held = self.machine.__dict__
+        names = {id(held[name]): name for name in MAPS}
+        first: dict[tuple[str, Any], Any] = {}
+        for changed, key, before in self.changes:
+            if type(changed) is dict:  # names
+                continue
+            first.setdefault((names[id(changed)], key), before)
+        for (name, key), before in first.items():
+            if held[name][key] != before:
+                yield name, key, before, held[name][key]
+        for name, number in self._numbers:
+            if held[name] != number:
+                yield name, None, number, held[name]

@@ -1,0 +1,262 @@
+"""The judge: what an implementation did, line by line, asked of the rules.
+
+It keeps the states that explain the trace so far, more than one only where a choice was not observed. Each event is
+done in each of them, by the rules; a state in which a rule refuses what was done, or which is not what was seen, explains
+the trace no more. The trace is forbidden when none is left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from pagelaw.spec.language import Blocked, Value
+from pagelaw.spec.language.identifiers import forget_unused
+from pagelaw.spec.vocabulary import HintFrame, Page
+
+from ..reference.printing import value_text
+from .candidate import Candidate
+from .events import LONGEST_LINE, Event, Events
+from .fields import Malformed
+from .header import Header, header
+from .observing import mismatches
+from .reasons import Reason, answers_otherwise, has_other_reason, is_not_refused, is_not_so, is_refused
+from .settling import NoWay, settle
+
+MOST_CANDIDATES = 64
+"""States that are kept: with more, those beyond are given up, and the verdict may be that nothing can be said."""
+SWEEP_EVERY = 50_000
+"""Events after which values that no state holds any more are forgotten."""
+
+ALLOWED, FORBIDDEN, UNDETERMINED, MALFORMED = "allowed", "forbidden", "undetermined", "malformed"
+
+
+@attrs.frozen
+class Violation:
+    """An event that no state explains."""
+
+    line: int
+    event: str
+    """The line itself."""
+    reasons: tuple[Reason, ...]
+    """One for each state that explained the trace until then."""
+    settled_by: str = ""
+    """What would have to be seen to say more: then nothing is said."""
+
+
+class Judge:
+    """Judges one trace, line by line."""
+
+    def __init__(self, goes_on: bool = False) -> None:
+        self.goes_on = goes_on
+        self.header: Header | None = None
+        self.events: Events | None = None
+        self.candidates: list[Candidate] = []
+        self.violations: list[Violation] = []
+        self.malformed: tuple[int, int | None, str] | None = None
+        self.lines = self.done = 0
+        """Lines read; events that were explained."""
+        self.most = 1
+        """The greatest number of states kept."""
+        self.given_up_at = 0
+        """The line at which states were given up, as there were too many."""
+        self.settled_at = 0
+        self.exercised: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+        self.freedoms: Counter[str] = Counter()
+
+    @property
+    def verdict(self) -> str:
+        """What can be said so far."""
+        if self.malformed is not None:
+            return MALFORMED
+        if any(not one.settled_by for one in self.violations):
+            return FORBIDDEN
+        return UNDETERMINED if self.violations else ALLOWED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further line matters."""
+        return self.malformed is not None or (bool(self.violations) and not self.goes_on)
+
+    # Lines.
+
+    def line(self, line: bytes) -> None:
+        """The next line of the trace."""
+        self.lines += 1
+        try:
+            if self.events is None:
+                self._begin(line)
+            else:
+                self.event(self.events.read(line, self.lines), line)
+        except Malformed as wrong:
+            self.malformed = self.lines, wrong.column, str(wrong)
+
+    def _begin(self, line: bytes) -> None:
+        made = Events.object_in(line)
+        self.header = header(made)
+        machine = self.header.machine()
+        self.candidates = [Candidate(machine, self.header.low, self.header.told)]
+        self.events = Events(self.header, machine)
+
+    def end(self) -> None:
+        """The trace ends here."""
+        if self.events is None and self.malformed is None:
+            self.malformed = max(self.lines, 1), None, "the trace is empty: its first line should be a header"
+
+    def too_long(self) -> None:
+        """The next line is longer than a line may be."""
+        self.lines += 1
+        self.malformed = self.lines, LONGEST_LINE + 1, f"the line is longer than {LONGEST_LINE:,} bytes"
+
+    # Events.
+
+    def event(self, event: Event, line: bytes) -> None:
+        """What happened next."""
+        if self.lines % SWEEP_EVERY == 0:
+            forget_unused(Value)
+        before = self.candidates
+        if len(before) == 1:
+            c = before[0]
+            reason = self._attempt(c, event, ())
+            if not c.options:
+                if reason is None:
+                    self.done += 1
+                    self._count(c, event)
+                else:
+                    self._violated(event, line, [reason], before)
+                return
+            c.log.take_back()
+        found = [pair for c in before for pair in self._outcomes(c, event)]
+        alive = [c for c, reason in found if reason is None]
+        if not alive:
+            self._violated(event, line, [reason for _, reason in found if reason is not None], before)
+            return
+        self.done += 1
+        self._count(alive[0], event)
+        self.candidates = different(alive)
+        if len(self.candidates) > MOST_CANDIDATES:
+            self.given_up_at = self.given_up_at or event.number
+            del self.candidates[MOST_CANDIDATES:]
+        self.most = max(self.most, len(self.candidates))
+
+    def _outcomes(self, c: Candidate, event: Event) -> Iterator[tuple[Candidate, Reason | None]]:
+        """The event in a copy of a state for each combination of choices that were not observed."""
+        waiting: list[tuple[int, ...]] = [()]
+        for _ in range(4 * MOST_CANDIDATES):
+            if not waiting:
+                return
+            decisions = waiting.pop()
+            twin = c.copy()
+            yield twin, self._attempt(twin, event, decisions)
+            for at in range(len(decisions), len(twin.options)):
+                rest = (0,) * (at - len(decisions))
+                waiting += [(*decisions, *rest, other) for other in range(1, twin.options[at])]
+
+    def _attempt(self, c: Candidate, event: Event, decisions: tuple[int, ...]) -> Reason | None:
+        """The event, done in a state; why it cannot be, if it cannot."""
+        seen = {one["page"]: one for one in event.saw if "page" in one} if event.saw else NOTHING_SEEN
+        c.begin(event.took, seen, decisions)
+        operation = event.operation
+        if event.what == "settle":
+            try:
+                settle(c, event.saw, event.settles)
+            except NoWay as no:
+                return Reason(str(no), (), no.clauses, settled_by=no.settled_by)
+            c.unsettled.update(c.machine.ids[Page])
+        elif operation is not None:
+            steps = operation.steps(c, *event.arguments)
+            if event.refused:
+                reason = self._refused(c, steps, event.refused)
+                if reason is not None:
+                    return reason
+            else:
+                try:
+                    c.run(steps)
+                except Blocked as refused:
+                    return is_refused(c, refused, operation.name)
+                for one in event.arguments:
+                    if type(one) is Page and type(c.machine.hint[one]) is HintFrame:
+                        c.note_stale_hint(one)
+                if event.got is not None and (due := answer(c, operation.answers, event.arguments)) != event.got:
+                    return answers_otherwise(c, event.got, due)
+        for wrong in mismatches(c, event.saw) if event.saw else ():
+            return is_not_so(c, wrong, changes(c))
+        if c.unsettled:
+            c.unsettled.difference_update(one["page"] for one in event.saw if one.keys() & {"frame", "slot", "is"} and "page" in one)
+        return None
+
+    def _refused(self, c: Candidate, steps: Any, named: str | bool) -> Reason | None:
+        reasons = c.run(steps, ask=True)
+        c.forget_ended_transfers()
+        if not reasons:
+            return is_not_refused(c, named, changes(c))
+        if named is not True and named not in reasons:
+            assert c.refused is not None and isinstance(named, str)
+            return has_other_reason(c, named, reasons, c.refused)
+        return None
+
+    def _count(self, c: Candidate, event: Event) -> None:
+        if event.refused:
+            self.refusals[c.refused.reason.name if c.refused is not None else str(event.refused)] += 1
+            return
+        for rule, _, _ in c.steps:
+            self.exercised[rule.__name__] += 1
+
+    def _violated(self, event: Event, line: bytes, reasons: list[Reason], before: list[Candidate]) -> None:
+        settled_by = ""
+        if self.given_up_at:
+            settled_by = (f"more than {MOST_CANDIDATES} states explained the trace at line {self.given_up_at}, and some "
+                          "were given up: naming the frames and slots taken from there on")  # fmt: skip
+        unsettled = [reason for reason in reasons if reason.settled_by]
+        if not settled_by and unsettled:
+            settled_by = unsettled[0].settled_by
+        pages = [reason.page for reason in reasons if reason.page in before[0].unsettled]
+        if not settled_by and pages:
+            settled_by = (f"where internal operations left page {pages[0]!r} was not seen: its frame or slot at the last "
+                          "settlement before this line")  # fmt: skip
+        told = line.decode(errors="replace").strip()
+        self.violations.append(Violation(event.number, told, tuple(dict.fromkeys(reasons)), settled_by))
+        if self.goes_on:
+            self.candidates = before[:1]
+            # TODO reset
+
+
+NOTHING_SEEN: dict[Page, dict[str, Any]] = {}
+
+
+def answer(c: Candidate, kind: str, arguments: tuple[Any, ...]) -> Any:
+    """What the operation that was just done answers."""
+    if kind == "value":
+        return c.returned.number
+    names = {rule.__name__ for rule, _, _ in c.steps}
+    return "shared" if "merge" in names else "not shared"
+
+
+def changes(c: Candidate) -> tuple[str, ...]:
+    """What the event changed, field by field."""
+    told = []
+    for name, key, before, after in c.log.written():
+        named = "" if key is None else "[" + (", ".join(map(repr, key)) if isinstance(key, tuple) else repr(key)) + "]"
+        told.append(f"{name}{named}: {value_text(before)} -> {value_text(after)}")
+    return tuple(told)
+
+
+def different(candidates: list[Candidate]) -> list[Candidate]:
+    """One of each state."""
+    if len(candidates) < 2:
+        return candidates
+    return list({fingerprint(c): c for c in reversed(candidates)}.values())[::-1]
+
+
+def fingerprint(c: Candidate) -> Any:
+    """Equal for equal states with equal names."""
+    held = {name: frozenset(value.items()) if isinstance(value, dict) else value
+            for name, value in c.machine.written().items()}  # fmt: skip
+    return (*held.items(), frozenset(c.frames.of.items()), frozenset(c.slots.of.items()))
+
+
+__all__ = ["ALLOWED", "FORBIDDEN", "LONGEST_LINE", "MALFORMED", "UNDETERMINED", "Judge", "Violation"]

@@ -1,0 +1,58 @@
+"""The implementation's names for frames and slots, which matter only up to renaming."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from .journal import NOTHING, Change
+
+I = TypeVar("I")  # noqa: E741  (an identifier)
+Name = str | int
+
+
+class Names(Generic[I]):
+    """Which name stands for which identifier, as far as is known; a name of something free stands for nothing."""
+
+    def __init__(self, is_free: Callable[[I], bool], note: Callable[[Change], None]) -> None:
+        self.is_free, self.note = is_free, note
+        self.of: dict[Name, I] = {}
+        self.named: dict[I, Name] = {}
+
+    def copy(self, is_free: Callable[[I], bool], note: Callable[[Change], None]) -> Names[I]:
+        """The same names, for a state of its own."""
+        twin = Names(is_free, note)
+        twin.of, twin.named = self.of.copy(), self.named.copy()
+        return twin
+
+    def find(self, name: Name) -> I | None:
+        """What the name stands for, if it is in use and known by that name."""
+        one = self.of.get(name)
+        return None if one is None or self.is_free(one) else one
+
+    def name(self, one: I) -> Name | None:
+        """Its name, if it is in use and has one."""
+        return None if self.is_free(one) else self.named.get(one)
+
+    def bind(self, name: Name, one: I) -> None:
+        """From now on the name stands for this; what else the two were known by was of something free."""
+        before = self.of.get(name)
+        if before is not None:
+            self._drop(name, before)
+        self.unbind(one)
+        self.note((self.of, name, NOTHING))
+        self.note((self.named, one, NOTHING))
+        self.of[name], self.named[one] = one, name
+
+    def unbind(self, one: I) -> None:
+        """It is free, or taken by somebody who does not say under which name."""
+        was = self.named.get(one)
+        if was is not None:
+            self._drop(was, one)
+
+    def _drop(self, name: Name, one: I) -> None:
+        self.note((self.of, name, self.of.pop(name)))
+        self.note((self.named, one, self.named.pop(one)))
+
+
+__all__ = ["Name", "Names"]

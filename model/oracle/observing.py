@@ -1,0 +1,202 @@
+"""Whether a candidate's state is what was seen: each observation is compared with what the specification keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from pagelaw.spec.frames import reference_count
+from pagelaw.spec.language import Contents
+from pagelaw.spec.vocabulary import (
+    MPN,
+    Backing,
+    Ballooned,
+    Mapped,
+    Page,
+    Private,
+    Running,
+    Shared,
+    Slot,
+    Swapped,
+    Untouched,
+)
+
+from .candidate import Candidate
+from .naming import Name
+
+def balloon_is_done(s, vm): return True
+def frames_shared(s): return 0
+def pages_saved(s): return 0
+
+
+@attrs.frozen
+class Mismatch:
+    """Something was seen that a candidate's state does not allow."""
+
+    what: str
+    """What it is of: "page A.p3", "free frames"."""
+    saw: str
+    allowed: str
+    """All that is allowed there."""
+    clauses: tuple[str, ...]
+    told: str = ""
+    """Which statement of the specification it would break, if one can be named."""
+    page: Page | None = None
+    field: str = ""
+    """The field of the state that says otherwise, and its key."""
+    key: Any = None
+
+
+def mismatches(c: Candidate, saw: list[dict[str, Any]]) -> Iterator[Mismatch]:
+    """What was seen and is not so; names that are new are bound to what they are seen for."""
+    for one in saw:
+        if "page" in one:
+            yield from of_page(c, one)
+        elif "vm" in one:
+            yield from of_vm(c, one)
+        elif "frame" in one:
+            yield from of_frame(c, one)
+        else:
+            yield from of_all(c, one)
+
+
+# Pages.
+
+
+def of_page(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
+    """Where a page is, and what it holds."""
+    page, backing = one["page"], c.machine.pmap[one["page"]]
+    words = one.get("words")
+    if words is not None:
+        yield from of_words(c, page, words)
+    if "frame" in one and not (isinstance(backing, Mapped) and bound(c, c.frames, one["frame"], backing.mpn)):
+        yield in_other_frame(c, page, one["frame"], backing)
+    if "slot" in one and not (isinstance(backing, Swapped) and bound(c, c.slots, one["slot"], backing.slot)):
+        yield Mismatch(f"page {page!r}", f"in slot {one['slot']}", where(c, backing), ("ESX-2-04", "ESX-3.3-05"),
+                       page=page, field="pmap", key=page)  # fmt: skip
+    if "is" in one and not isinstance(backing, KINDS[one["is"]]):
+        yield Mismatch(f"page {page!r}", one["is"], where(c, backing), ("ESX-2-04",), page=page, field="pmap", key=page)
+
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "resident": (Mapped,), "swapped": (Swapped,), "ballooned": (Ballooned,), "untouched": (Untouched,),
+    "absent": (Ballooned, Untouched),
+}  # fmt: skip
+
+
+def bound(c: Candidate, names: Any, name: Name, one: MPN | Slot) -> bool:
+    """Whether the name stands for this, or can from now on: neither is known otherwise."""
+    known = names.named.get(one)
+    if known == name and names.of.get(name) is one:
+        return True
+    if known is not None or names.find(name) is not None:
+        return False
+    both = names is c.frames and 0 < len(c.low) < len(c.machine.ids[MPN])
+    if both and c.machine.low[one] != (name in c.low):
+        return False
+    names.bind(name, one)
+    return True
+
+
+def in_other_frame(c: Candidate, page: Page, name: Name, backing: Backing) -> Mismatch:
+    """A page was seen in a frame where it cannot be."""
+    clauses, told = ("ESX-2-04",), ""
+    holder = c.frames.find(name)
+    if holder is not None:
+        use = c.machine.frame[holder]
+        if isinstance(use, Private) and use.page != page:
+            clauses = ("ESX-2-11", "ESX-4.2-06")
+            told = f"frame {name} is page {use.page!r}'s own, and two pages are on one frame only if it is shared (isolation)"
+        elif isinstance(use, Shared):
+            clauses = ("ESX-4.2-04", "ESX-4.2-06", "ESX-4.2-08")
+            told = f"frame {name} is shared and holds {held(c.machine.contents[holder])}, page {page!r} is not on it"
+    return Mismatch(f"page {page!r}", f"in frame {name}", where(c, backing), clauses, told, page, "pmap", page)
+
+
+def where(c: Candidate, backing: Backing) -> str:
+    """Where a page is, in the implementation's names."""
+    match backing:
+        case Mapped(mpn):
+            name = c.frames.name(mpn)
+            return f"in frame {name}" if name is not None else "in a frame that was not seen yet"
+        case Swapped(slot):
+            name = c.slots.name(slot)
+            return f"in slot {name}" if name is not None else "in a slot that was not seen yet"
+        case Ballooned():
+            return "in the balloon: no frame, no slot"
+    return "untouched: no frame, no slot"
+
+
+def contents_of(c: Candidate, page: Page) -> Contents:
+    """What a guest would read."""
+    s = c.machine
+    match s.pmap[page]:
+        case Mapped(mpn):
+            return s.contents[mpn]
+        case Swapped(slot):
+            return s.slot_contents[slot]
+    return s.zero
+
+
+def held(contents: Contents) -> str:
+    """What a page holds, as it is told."""
+    return "[" + " ".join(str(value.number) for value in contents.words) + "]"
+
+
+def of_words(c: Candidate, page: Page, words: list[int | None]) -> Iterator[Mismatch]:
+    """What was seen of its words; null for a word that was not."""
+    due, backing = contents_of(c, page), c.machine.pmap[page]
+    key = backing.mpn if isinstance(backing, Mapped) else None
+    for at, (seen, value) in enumerate(zip(words, due.words, strict=False)):
+        if seen is not None and seen != value.number:
+            yield Mismatch(f"word {at} of page {page!r}", str(seen), str(value.number), ("ESX-2-09", "ESX-2-11"),
+                           "a page holds what its VM last wrote (private memory)", page, "contents", key)  # fmt: skip
+            return
+
+
+# VMs, frames, counts.
+
+
+def of_vm(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
+    """Its counts, and whether it runs."""
+    s, vm = c.machine, one["vm"]
+    counts = {"resident": (s.resident, "ESX-5.1-01"), "swapped": (s.swapped, "ESX-3.3-03"),
+              "ballooned": (s.balloon_size, "ESX-3.2-06")}  # fmt: skip
+    for name, (field, clause) in counts.items():
+        if name in one and one[name] != field[vm]:
+            yield Mismatch(f"{name} pages of {vm!r}", str(one[name]), str(field[vm]), (clause,))
+    runs = s.life[vm] == Running()
+    if "runs" in one and one["runs"] != runs:
+        yield Mismatch(f"whether {vm!r} runs", str(one["runs"]), str(runs), ("ESX-6.2-01",))
+    if one.get("balloon_done") and not balloon_is_done(s, vm):
+        yield Mismatch(f"balloon of {vm!r}", f"done at {s.balloon_size[vm]} pages", f"{s.balloon_target[vm]} pages",
+                       ("ESX-3.2-13",))  # fmt: skip
+
+
+def of_frame(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
+    """How many use it, and as what."""
+    name, mpn = one["frame"], c.frames.find(one["frame"])
+    if mpn is None:
+        yield Mismatch(f"frame {name}", "in use", "free: no page is known to have it", ("ESX-2-09",))
+        return
+    count, shared = reference_count(c.machine, mpn), isinstance(c.machine.frame[mpn], Shared)
+    if "users" in one and one["users"] != count:
+        yield Mismatch(f"users of frame {name}", str(one["users"]), str(count), ("ESX-4.3-10",), field="count_field", key=mpn)
+    if "is" in one and (one["is"] == "shared") != shared:
+        yield Mismatch(f"frame {name}", one["is"], "shared" if shared else "private", ("ESX-4.2-06",), field="frame", key=mpn)
+
+
+def of_all(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
+    """Counts of the whole machine."""
+    s = c.machine
+    if one.get("free_slots", 0) > s.free_slots:
+        c.forget_copies(None)
+    due = {"free_frames": s.free_frames, "free_slots": s.free_slots}
+    if "shared" in one or "saved" in one:
+        due |= {"shared": frames_shared(s), "saved": pages_saved(s)}
+    clauses = {"free_frames": "ESX-2-09", "free_slots": "ESX-3.3-05", "shared": "ESX-4.3-10", "saved": "ESX-4.3-10"}
+    for name, number in due.items():
+        if name in one and one[name] != number:
+            yield Mismatch(name.replace("_", " "), str(one[name]), str(number), (clauses[name],))
