@@ -7,6 +7,7 @@ header lists; where low memory is only a part and a frame has no name yet, both 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Any, TypeVar
@@ -78,11 +79,17 @@ class Candidate:
         self.steps: list[tuple[Rule, tuple[Any, ...], int]] = []
         """The steps of the event, each with how many changes there were before it."""
         self.returned: Any = None
+        self.is_paging_out = False
+        """Whether the operation that is followed is to page a page out."""
         self.refused: Blocked | None = None
         self.unsettled: set[Page] = set()
         """Pages of which it was not seen where they were left by internal operations."""
         self.doubtful: dict[Page, bool] = {}
         """Pages that left a hint which was stale at some time since: the implementation may have removed it then."""
+        self.pending: dict[Name, Any] = {}
+        """Operations under way (see `pending`), by the names that the trace gives them."""
+        self.writers: dict[tuple[str, Any], tuple[int, Rule]] = {}
+        """Which rule last wrote what, and in which line: of operations of several steps."""
         self._next_frame = self._next_slot = 0
 
     def _frame_is_free(self, mpn: MPN) -> bool:
@@ -99,6 +106,8 @@ class Candidate:
         twin.transfers = self.transfers.copy()
         twin.took, twin.seen_pages = self.took, self.seen_pages
         twin.unsettled, twin.doubtful = self.unsettled.copy(), self.doubtful.copy()
+        twin.pending = self.pending.copy()
+        twin.writers = self.writers.copy()
         twin._next_frame, twin._next_slot = self._next_frame, self._next_slot
         return twin
 
@@ -110,7 +119,7 @@ class Candidate:
         self.took, self.seen_pages = took, seen_pages
         self.decisions, self.options = list(decisions), []
         self.steps.clear()
-        self.returned = None
+        self.returned, self.is_paging_out = None, False
 
     def do(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
         """One step; Blocked if the rule refuses."""
@@ -155,6 +164,16 @@ class Candidate:
         at = len(self.options)
         self.options.append(len(options))
         return options[self.decisions[at] if at < len(self.decisions) else 0]
+
+    def remember_writers(self, line: int) -> None:
+        """After an operation of several steps: which of them wrote what."""
+        fields, changes = self.log.fields, self.log.changes
+        ends = [before for _, _, before in self.steps[1:]] + [len(changes)]
+        for (rule, _, start), end in zip(self.steps, ends, strict=True):
+            for held, key, _ in changes[start:end]:
+                name = fields.get(id(held))
+                if name is not None:
+                    self.writers[name, key] = line, rule
 
     def tells(self, what: str) -> bool:
         """Whether the trace tells of these decisions of policy; else any that an operation needs was made."""
@@ -276,6 +295,15 @@ class Candidate:
                 self._next_frame = at % len(frames)
                 return mpn
         return None
+
+    def in_their_names(self, told: str) -> str:
+        """A text with frames and slots by the implementation's names; "?" for one that was not named yet."""
+        def name(found: re.Match[str]) -> str:
+            names: Names[Any] = self.frames if found[1] == "m" else self.slots
+            known = names.named.get((MPN if found[1] == "m" else Slot)(int(found[2])))
+            return str(known) if known is not None else ("frame ?" if found[1] == "m" else "slot ?")
+
+        return re.sub(r"\b([mk])(\d+)\b", name, told)
 
     def slot_for(self, page: Page) -> Slot:
         """The slot that the implementation took for a page. Without a free one, some slot: the rule will refuse."""

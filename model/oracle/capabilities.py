@@ -18,6 +18,7 @@ START_FIELDS = {
     "tells": HEADER_FIELDS["tells"],
     "operations": Field("list", "the operations it can do", ["power_on", "read", "write"], required=True, least=1,
                         most=len(OPERATIONS), inner=Field("one", "an operation", "read", options=tuple(OPERATIONS))),
+    "largest": Field("whole", "the largest number that a word can hold; 2^64 - 1 if not said", 2**53 - 1, least=2),
     "machine": Field("object", "sizes that it needs to be as they are here", {"words": 2},
                      fields={name: attrs.evolve(field, required=False) for name, field in MACHINE_FIELDS.items()}),
 }  # fmt: skip
@@ -27,6 +28,11 @@ MACHINE: dict[str, Any] = {
     "frames": 10, "slots": 12, "words": 2,
 }  # fmt: skip
 """The machine that is used, where an implementation needs nothing else: small, so that frames run out."""
+OTHERS: tuple[dict[str, Any], ...] = (
+    {}, {"frames": 5}, {"slots": 7}, {},
+    {"frames": 5, "vms": [{"name": "A", "pages": 4, "minimum": 3}, {"name": "B", "pages": 4, "minimum": 3}]},
+)  # fmt: skip
+"""How the machine differs from run to run: fewer frames, slots or frames too few for both VMs."""
 
 
 @attrs.frozen
@@ -35,6 +41,15 @@ class Capabilities:
 
     operations: tuple[str, ...]
     header: dict[str, Any]
+    needs: dict[str, Any] = attrs.field(factory=dict)
+    """Sizes that it needs to be as they are."""
+    largest: int = 2**64 - 1
+    """The largest number that a word can hold."""
+
+    def of_run(self, number: int) -> Capabilities:
+        """The same with the machine of one of many runs."""
+        other = OTHERS[number % len(OTHERS)]
+        return attrs.evolve(self, header=self.header | {"machine": MACHINE | other | self.needs})
 
     @property
     def machine(self) -> dict[str, Any]:
@@ -50,4 +65,6 @@ def capabilities(answer: dict[str, Any]) -> Capabilities:
         raise Malformed(f"it speaks version {answer['pagelaw']!r}, and this pagelaw version {VERSION} only")
     check_fields(answer, START_FIELDS, "")
     header = {"pagelaw": VERSION} | {name: answer[name] for name in ("system", "profile", "options", "tells") if name in answer}
-    return Capabilities(tuple(answer["operations"]), header | {"machine": MACHINE | answer.get("machine", {})})
+    needs = answer.get("machine", {})
+    return Capabilities(tuple(answer["operations"]), header | {"machine": MACHINE | needs}, needs,
+                        answer.get("largest", 2**64 - 1))  # fmt: skip

@@ -111,13 +111,14 @@ def conform(
     try:
         found.able = capabilities(implementation.start())
         for number in range(runs):
-            failure = one_run(implementation, found, steps, seed + number)
+            able = found.able.of_run(number)
+            failure = one_run(implementation, able, found, steps, seed + number)
             found.runs += 1
             if told is not None:
                 told(found)
             if failure is not None:
                 found.verdict, found.told, found.seed, found.first = failure.how, failure.told, seed + number, failure
-                found.failure = shorter(implementation, found.able, failure)
+                found.failure = shorter(implementation, able, failure)
                 found.errors = found.failure.errors
                 return found
         implementation.stop()
@@ -130,10 +131,11 @@ def conform(
     return found
 
 
-def one_run(implementation: Implementation, found: Conformed, steps: int, seed: int) -> Failure | None:
+def one_run(
+    implementation: Implementation, able: Capabilities, found: Conformed, steps: int, seed: int
+) -> Failure | None:
     """A run of so many operations."""
-    assert found.able is not None
-    run = Run(implementation, found.able)
+    run = Run(implementation, able)
     drawing = Drawing(run, Random(seed))
     failure = None
     for event in drawing.beginning():

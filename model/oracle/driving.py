@@ -171,7 +171,7 @@ class Drawing:
         if name in ("read", "write"):
             event["word"] = random.randrange(self.words)
         if name == "write":
-            event["value"] = random.getrandbits(64) if random.random() < 0.02 else random.choice(VALUES)
+            event["value"] = random.randint(0, self.run.able.largest) if random.random() < 0.02 else random.choice(VALUES)
         if name == "start_transfer":
             free = [one for one in ("t0", "t1", "t2") if one not in self.transfers]
             event["transfer"] = random.choice(free or ["t0"])

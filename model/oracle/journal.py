@@ -70,6 +70,8 @@ class Log:
             else:
                 dict.update(noted, plain)
             held[name] = noted
+        self.fields = {id(held[name]): name for name in MAPS}
+        """The names of the maps, by their identity."""
         self._numbers: list[tuple[str, Any]] = []
         self.begin()
 
@@ -92,12 +94,11 @@ class Log:
     def written(self) -> Iterator[tuple[str, Any, Any, Any]]:
         """What is not as it was: the field, its key (None for a number), what it was, what it is."""
         held = self.machine.__dict__
-        names = {id(held[name]): name for name in MAPS}
         first: dict[tuple[str, Any], Any] = {}
         for changed, key, before in self.changes:
             if type(changed) is dict:  # names
                 continue
-            first.setdefault((names[id(changed)], key), before)
+            first.setdefault((self.fields[id(changed)], key), before)
         for (name, key), before in first.items():
             if held[name][key] != before:
                 yield name, key, before, held[name][key]

@@ -22,7 +22,8 @@ from .candidate import Candidate
 from .events import LONGEST_LINE, Event, Events
 from .fields import Malformed
 from .header import Header, header
-from .observing import mismatches
+from .observing import mismatches, reset_to
+from .pending import Pending, reachable
 from .reasons import Reason, answers_otherwise, has_other_reason, is_not_refused, is_not_so, is_refused
 from .settling import NoWay, settle
 
@@ -119,6 +120,9 @@ class Judge:
         if self.lines % SWEEP_EVERY == 0:
             forget_unused(Value)
         before = self.candidates
+        if event.begins is not None or event.ends is not None or before[0].pending:
+            self._overlapping(event, line)
+            return
         if len(before) == 1:
             c = before[0]
             reason = self._attempt(c, event, ())
@@ -130,10 +134,13 @@ class Judge:
                     self._violated(event, line, [reason], before)
                 return
             c.log.take_back()
-        found = [pair for c in before for pair in self._outcomes(c, event)]
+        self._keep(event, line, [pair for c in before for pair in self._outcomes(c, event)])
+
+    def _keep(self, event: Event, line: bytes, found: list[tuple[Candidate, Reason | None]]) -> None:
+        """Go on with those states that explain the event."""
         alive = [c for c, reason in found if reason is None]
         if not alive:
-            self._violated(event, line, [reason for _, reason in found if reason is not None], before)
+            self._violated(event, line, [reason for _, reason in found if reason is not None], self.candidates)
             return
         self.done += 1
         self._count(alive[0], event)
@@ -155,6 +162,50 @@ class Judge:
             for at in range(len(decisions), len(twin.options)):
                 rest = (0,) * (at - len(decisions))
                 waiting += [(*decisions, *rest, other) for other in range(1, twin.options[at])]
+
+    def _overlapping(self, event: Event, line: bytes) -> None:
+        """An event while operations are under way: each may have taken any number of steps before it."""
+        states = [state for c in self.candidates for state in reachable(c, fingerprint)]
+        if event.begins is not None:
+            if event.begins in self.candidates[0].pending:
+                raise Malformed(f"begin is {event.begins!r}, and an operation of that name is under way")
+            assert event.operation is not None
+            begun = Pending(event.operation, event.arguments, event.took)
+            for c in states:
+                c.pending[event.begins] = begun
+            self._keep(event, line, [(c, None) for c in states])
+            return
+        if event.ends is not None and event.ends not in self.candidates[0].pending:
+            raise Malformed(f"end is {event.ends!r}, and no operation of that name is under way")
+        found: list[tuple[Candidate, Reason | None]] = []
+        for c in states:
+            if event.ends is None:
+                found += self._outcomes(c, event)
+            else:
+                found.append((c, self._ends(c, c.pending.pop(event.ends), event)))
+        self._keep(event, line, found)
+
+    def _ends(self, c: Candidate, pending: Pending, event: Event) -> Reason | None:
+        """Whether an operation that was under way can have ended so, in this state."""
+        c.begin(event.took, {}, ())
+        name = pending.operation.name
+        if event.refused:
+            if pending.started:
+                return Reason(f"{name} was refused, and has changed something by now", (f"that {name} is done",), ())
+            reason = self._refused(c, pending.operation.steps(c, *pending.arguments), event.refused)
+        elif not pending.finished:
+            return Reason(f"{name} has ended, and is not done", (f"that {name} goes on, or is abandoned",), ("R-03",))
+        else:
+            c.returned = pending.returned
+            reason = None
+        if reason is None:
+            reason = self._seen(c, event)
+        due = getattr(pending.returned, "number", pending.returned)
+        if reason is None and event.got not in (None, due):
+            return answers_otherwise(c, event.got, due)
+        if reason is None:
+            self.exercised.update(pending.rules)
+        return reason
 
     def _attempt(self, c: Candidate, event: Event, decisions: tuple[int, ...]) -> Reason | None:
         """The event, done in a state; why it cannot be, if it cannot."""
@@ -181,9 +232,21 @@ class Judge:
                 for one in event.arguments:
                     if type(one) is Page and type(c.machine.hint[one]) is HintFrame:
                         c.note_stale_hint(one)
+                reason = self._seen(c, event)
+                if reason is not None:
+                    return reason
                 if event.got is not None and (due := answer(c, operation.answers, event.arguments)) != event.got:
                     return answers_otherwise(c, event.got, due)
-        for wrong in mismatches(c, event.saw) if event.saw else ():
+                if len(c.steps) > 1:
+                    c.remember_writers(event.number)
+                return None
+        return self._seen(c, event)
+
+    def _seen(self, c: Candidate, event: Event) -> Reason | None:
+        """Whether the state is what was seen."""
+        if not event.saw:
+            return None
+        for wrong in mismatches(c, event.saw):
             return is_not_so(c, wrong, changes(c))
         if c.unsettled:
             c.unsettled.difference_update(one["page"] for one in event.saw if one.keys() & {"frame", "slot", "is"} and "page" in one)
@@ -222,7 +285,8 @@ class Judge:
         self.violations.append(Violation(event.number, told, tuple(dict.fromkeys(reasons)), settled_by))
         if self.goes_on:
             self.candidates = before[:1]
-            # TODO reset
+            before[0].pending.pop(event.ends, None)  # type: ignore[arg-type]
+            reset_to(before[0], event.saw)
 
 
 NOTHING_SEEN: dict[Page, dict[str, Any]] = {}
@@ -242,7 +306,7 @@ def changes(c: Candidate) -> tuple[str, ...]:
     for name, key, before, after in c.log.written():
         named = "" if key is None else "[" + (", ".join(map(repr, key)) if isinstance(key, tuple) else repr(key)) + "]"
         told.append(f"{name}{named}: {value_text(before)} -> {value_text(after)}")
-    return tuple(told)
+    return tuple(map(c.in_their_names, told))
 
 
 def different(candidates: list[Candidate]) -> list[Candidate]:
@@ -256,7 +320,8 @@ def fingerprint(c: Candidate) -> Any:
     """Equal for equal states with equal names."""
     held = {name: frozenset(value.items()) if isinstance(value, dict) else value
             for name, value in c.machine.written().items()}  # fmt: skip
-    return (*held.items(), frozenset(c.frames.of.items()), frozenset(c.slots.of.items()))
+    return (*held.items(), frozenset(c.frames.of.items()), frozenset(c.slots.of.items()),
+            tuple((name, *one.key) for name, one in c.pending.items()))  # fmt: skip
 
 
 __all__ = ["ALLOWED", "FORBIDDEN", "LONGEST_LINE", "MALFORMED", "UNDETERMINED", "Judge", "Violation"]

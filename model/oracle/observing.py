@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from pagelaw.spec.frames import reference_count
-from pagelaw.spec.language import Contents
+from pagelaw.spec.language import REGISTER, Contents, Value, Word
 from pagelaw.spec.vocabulary import (
     MPN,
     Backing,
@@ -45,7 +45,7 @@ class Mismatch:
     """Which statement of the specification it would break, if one can be named."""
     page: Page | None = None
     field: str = ""
-    """The field of the state that says otherwise, and its key."""
+    """The field of the state that says otherwise, and its key; without one, any of it."""
     key: Any = None
 
 
@@ -54,7 +54,10 @@ def mismatches(c: Candidate, saw: list[dict[str, Any]]) -> Iterator[Mismatch]:
     for one in saw:
         if "page" in one:
             yield from of_page(c, one)
-        elif "vm" in one:
+    for one in saw:
+        if "page" in one:
+            continue
+        if "vm" in one:
             yield from of_vm(c, one)
         elif "frame" in one:
             yield from of_frame(c, one)
@@ -68,9 +71,6 @@ def mismatches(c: Candidate, saw: list[dict[str, Any]]) -> Iterator[Mismatch]:
 def of_page(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     """Where a page is, and what it holds."""
     page, backing = one["page"], c.machine.pmap[one["page"]]
-    words = one.get("words")
-    if words is not None:
-        yield from of_words(c, page, words)
     if "frame" in one and not (isinstance(backing, Mapped) and bound(c, c.frames, one["frame"], backing.mpn)):
         yield in_other_frame(c, page, one["frame"], backing)
     if "slot" in one and not (isinstance(backing, Swapped) and bound(c, c.slots, one["slot"], backing.slot)):
@@ -78,6 +78,8 @@ def of_page(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
                        page=page, field="pmap", key=page)  # fmt: skip
     if "is" in one and not isinstance(backing, KINDS[one["is"]]):
         yield Mismatch(f"page {page!r}", one["is"], where(c, backing), ("ESX-2-04",), page=page, field="pmap", key=page)
+    if "words" in one:
+        yield from of_words(c, page, one["words"])
 
 
 KINDS: dict[str, tuple[type, ...]] = {
@@ -108,6 +110,8 @@ def in_other_frame(c: Candidate, page: Page, name: Name, backing: Backing) -> Mi
         use = c.machine.frame[holder]
         if isinstance(use, Private) and use.page != page:
             clauses = ("ESX-2-11", "ESX-4.2-06")
+            if contents_of(c, use.page) != contents_of(c, page):
+                clauses = ("ESX-4.2-04", "ESX-4.2-05", *clauses)
             told = f"frame {name} is page {use.page!r}'s own, and two pages are on one frame only if it is shared (isolation)"
         elif isinstance(use, Shared):
             clauses = ("ESX-4.2-04", "ESX-4.2-06", "ESX-4.2-08")
@@ -196,7 +200,30 @@ def of_all(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     due = {"free_frames": s.free_frames, "free_slots": s.free_slots}
     if "shared" in one or "saved" in one:
         due |= {"shared": frames_shared(s), "saved": pages_saved(s)}
-    clauses = {"free_frames": "ESX-2-09", "free_slots": "ESX-3.3-05", "shared": "ESX-4.3-10", "saved": "ESX-4.3-10"}
+    fields = {"free_frames": "frame", "free_slots": "slot_count", "shared": "frame", "saved": "count_field"}
+    statements = {"free_frames": "frames_add_up", "free_slots": "free_slots_counted"}
     for name, number in due.items():
         if name in one and one[name] != number:
-            yield Mismatch(name.replace("_", " "), str(one[name]), str(number), (clauses[name],))
+            clauses = said("invariant", statements.get(name, ""), "count_is_number_of_users")
+            yield Mismatch(name.replace("_", " "), str(one[name]), str(number), clauses, field=fields[name])
+
+
+def said(kind: str, *names: str) -> tuple[str, ...]:
+    """The clauses that statements of the specification rest on."""
+    return tuple(dict.fromkeys(clause for name in names if name for clause in REGISTER[kind][name].clauses))
+
+
+def reset_to(c: Candidate, saw: list[dict[str, Any]]) -> None:
+    """Go on from what was seen, though it is not allowed: a page's own frame holds what it was seen to hold, and the
+    frame that it has is known by the name that it was seen under. What pages share stays as it is."""
+    s = c.machine
+    for one in saw:
+        backing = s.pmap[one["page"]] if "page" in one else None
+        if isinstance(backing, Mapped) and s.frame[backing.mpn] == Private(one["page"]):
+            for at, value in enumerate(one.get("words", ())):
+                if value is not None:
+                    s.contents[backing.mpn] = s.contents[backing.mpn].with_word(s.ids[Word][at], Value(value))
+        if isinstance(backing, Mapped) and "frame" in one:
+            c.frames.bind(one["frame"], backing.mpn)
+        if isinstance(backing, Swapped) and "slot" in one:
+            c.slots.bind(one["slot"], backing.slot)

@@ -238,6 +238,7 @@ def set_swap_target(c: Candidate, vm: VM, pages: Pages) -> Steps:
 def page_out(c: Candidate, page: Page) -> Steps:
     """A page goes to the swap area; if it can be shared, and that is tried first, it stays and is shared."""
     s, vm = c.machine, page.vm
+    c.is_paging_out = True
     if not c.tells("swap_target") and s.life[vm] in c.RUNNING and s.swapped[vm] >= s.swap_target[vm]:
         yield paging.set_swap_target, (vm, s.maximum[vm])
     if sharing.may_be_scanned(s, page) and c.choose(c.tries_sharing(page)):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from inspect import getsource
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import attrs
 
 from pagelaw.spec.language import REGISTER, Blocked
 
+from pagelaw.spec.refusals import Refused
+
 from ..reference.beside import asked
-from ..reference.printing import step_text
+from ..reference.printing import step_text, value_text
 from .candidate import Candidate
 from .observing import Mismatch
 
@@ -35,6 +37,8 @@ class Reason:
     """What the rule says."""
     conjunct: str = ""
     """The condition that is false, as it is written, and where."""
+    since: tuple[str, ...] = ()
+    """What it reads, and which rule made that so."""
     changed: tuple[str, ...] = ()
     """What the operation changes, as the specification has it."""
     page: Any = None
@@ -42,27 +46,45 @@ class Reason:
     """What would have to be seen to say whether it can be after all."""
 
 
-def conjunct(trace: TracebackType | None) -> str:
-    """The condition that was false, as it is written, with its place."""
+@attrs.frozen
+class Conjunct:
+    """A condition that is false: as it is written, where, and what it reads of the state."""
+
+    told: str
+    reads: tuple[tuple[str, Any], ...] = ()
+    """Fields and keys."""
+    names: frozenset[str] = frozenset()
+    """Functions that it calls."""
+
+
+def conjunct(trace: TracebackType | None) -> Conjunct:
+    """The condition for which a rule has refused."""
     where = None
     while trace is not None:
-        if trace.tb_frame.f_code.co_name not in ("require", "refuse") and "/spec/" in trace.tb_frame.f_code.co_filename:
+        code = trace.tb_frame.f_code
+        if code.co_name not in ("require", "refuse") and "/spec/" in code.co_filename:
             where = trace
         trace = trace.tb_next
     if where is None:
-        return ""
+        return Conjunct("")
     file = where.tb_frame.f_code.co_filename
-    line = linecache.getline(file, where.tb_lineno).strip()
     place = f"spec/{file.rpartition('/spec/')[2]}:{where.tb_lineno}"
     try:
-        call = ast.parse(line).body[0]
-        assert isinstance(call, ast.Expr) and isinstance(call.value, ast.Call)
-        named = getattr(call.value.func, "id", "")
-        if named == "require":
-            return f"{ast.unparse(call.value.args[0])} ({place})"
-    except (SyntaxError, AssertionError, IndexError):
-        pass
-    return f"no case fits ({place})"
+        call = ast.parse(linecache.getline(file, where.tb_lineno).strip(), mode="eval").body
+    except SyntaxError:
+        return Conjunct(f"no case fits ({place})")
+    if not isinstance(call, ast.Call) or getattr(call.func, "id", "") != "require":
+        return Conjunct(f"no case fits ({place})")
+    return Conjunct(f"{ast.unparse(call.args[0])} ({place})", tuple(reads(call.args[0], where.tb_frame)),
+                    frozenset(one.id for one in ast.walk(call.args[0]) if isinstance(one, ast.Name)))  # fmt: skip
+
+
+def reads(condition: ast.expr, frame: FrameType) -> Iterator[tuple[str, Any]]:
+    """What a condition reads of the state, with the keys worked out: `s.driver[vm]` as ("driver", A)."""
+    for one in ast.walk(condition):
+        if isinstance(one, ast.Subscript) and isinstance(one.value, ast.Attribute) and getattr(one.value.value, "id", "") == "s":
+            key = eval(compile(ast.Expression(one.slice), "<key>", "eval"), frame.f_globals, frame.f_locals)  # noqa: S307
+            yield one.value.attr, key
 
 
 def clauses_of(rule: Rule) -> tuple[str, ...]:
@@ -78,9 +100,13 @@ def sentence_of(rule: Rule) -> str:
 def is_refused(c: Candidate, refused: Blocked, named: str) -> Reason:
     """The implementation did what the specification refuses. Asked before anything else is done."""
     rule, arguments, _ = c.steps[-1]
-    told = f"was done, and {step_text(rule, arguments)} is refused: {refused.reason.value}"
-    return Reason(told, (f"a refusal: {refused.reason.name}",), clauses_of(rule), rule.__name__, sentence_of(rule),
-                  conjunct(refused.__traceback__))  # fmt: skip
+    told = f"was done, and {c.in_their_names(step_text(rule, arguments))} is refused: {refused.reason.value}"
+    allowed = (f"a refusal: {refused.reason.name}",)
+    if refused.reason is Refused.NO_FREE_FRAME and c.machine.free_frames:
+        allowed = ("a frame that is free",)
+    if refused.reason is Refused.NO_FREE_SLOT and c.machine.free_slots:
+        allowed = ("a slot that is free",)
+    return refusing(c, told, allowed, rule, refused)
 
 
 def is_not_refused(c: Candidate, reason: str | bool, changed: tuple[str, ...]) -> Reason:
@@ -97,8 +123,24 @@ def is_not_refused(c: Candidate, reason: str | bool, changed: tuple[str, ...]) -
 def has_other_reason(c: Candidate, reason: str, allowed: tuple[str, ...], refused: Blocked) -> Reason:
     """It refused for a reason that does not hold."""
     rule = c.steps[-1][0]
-    return Reason(f"was refused for {reason}, which is not so", tuple(f"a refusal: {one}" for one in allowed),
-                  clauses_of(rule), rule.__name__, sentence_of(rule), conjunct(refused.__traceback__))  # fmt: skip
+    told = f"was refused for {reason}, which is not so"
+    return refusing(c, told, tuple(f"a refusal: {one}" for one in allowed), rule, refused)
+
+
+def refusing(c: Candidate, told: str, allowed: tuple[str, ...], rule: Rule, refused: Blocked) -> Reason:
+    """A reason that rests on a rule's refusal: with the condition that is false, and who made it so."""
+    found = conjunct(refused.__traceback__)
+    clauses = [*clauses_of(rule)]
+    for name in sorted(found.names & REGISTER["choice"].keys()):
+        clauses += REGISTER["choice"][name].clauses
+    since = []
+    for field, key in found.reads:
+        if (field, key) in c.writers:
+            line, writer = c.writers[field, key]
+            value = value_text(getattr(c.machine, field)[key])
+            since.append(c.in_their_names(f"{field}[{key!r}] is {value}, since line {line}: {writer.__name__}"))
+            clauses += clauses_of(writer)
+    return Reason(told, allowed, tuple(dict.fromkeys(clauses)), rule.__name__, sentence_of(rule), found.told, tuple(since))
 
 
 def answers_otherwise(c: Candidate, got: Any, due: Any) -> Reason:
@@ -106,7 +148,12 @@ def answers_otherwise(c: Candidate, got: Any, due: Any) -> Reason:
     rule = c.steps[-1][0] if c.steps else None
     if rule is None:
         return Reason(f"answered {got}", (str(due),), ())
-    return Reason(f"answered {got}", (str(due),), clauses_of(rule), rule.__name__, sentence_of(rule))
+    clauses = clauses_of(rule) + (PRIVATE_MEMORY if isinstance(due, int) else ())
+    return Reason(f"answered {got}", (str(due),), clauses, rule.__name__, sentence_of(rule))
+
+
+PRIVATE_MEMORY = ("ESX-2-09", "ESX-2-11")
+"""That a page reads as what its VM last wrote, or as zeros, and as nothing else."""
 
 
 def is_not_so(c: Candidate, wrong: Mismatch, changed: tuple[str, ...]) -> Reason:
@@ -115,7 +162,7 @@ def is_not_so(c: Candidate, wrong: Mismatch, changed: tuple[str, ...]) -> Reason
     at = len(c.log.changes)
     for rule, _, before in reversed(c.steps):
         for held, key, _ in c.log.changes[before:at]:
-            if wrong.field and held is getattr(c.machine, wrong.field, None) and key == wrong.key:
+            if wrong.field and held is getattr(c.machine, wrong.field, None) and wrong.key in (None, key):
                 maker = rule
         at = before
         if maker is not None:
@@ -123,7 +170,9 @@ def is_not_so(c: Candidate, wrong: Mismatch, changed: tuple[str, ...]) -> Reason
     told = f"{wrong.what} was seen {wrong.saw}" + (f": {wrong.told}" if wrong.told else "")
     if maker is None:
         return Reason(told, (wrong.allowed,), wrong.clauses, changed=changed, page=wrong.page)
-    clauses = tuple(dict.fromkeys((*clauses_of(maker), *wrong.clauses)))
+    rules = {rule.__name__ for rule, _, _ in c.steps}
+    shared_first = ("ESX-4.3-20", "R-13") if c.is_paging_out and rules & {"merge"} else ()
+    clauses = tuple(dict.fromkeys((*clauses_of(maker), *wrong.clauses, *shared_first)))
     return Reason(told, (wrong.allowed,), clauses, maker.__name__, sentence_of(maker), changed=changed, page=wrong.page)
 
 

@@ -56,6 +56,8 @@ def reason_text(reason: Reason, judged: Judged | None = None) -> Iterator[str]:
         yield from wrapped(f"allowed here is only {named(' or '.join(reason.allowed), judged)}")
     if reason.conjunct:
         yield f"    false: {reason.conjunct}"
+    for one in reason.since:
+        yield from wrapped(f"  {one}")
     if reason.rule:
         yield from wrapped(f"{reason.rule}: {reason.sentence}")
     if reason.clauses:

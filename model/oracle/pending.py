@@ -1,0 +1,186 @@
+"""Operations under way: begun in one line of a trace and ended in another, with steps anywhere in between.
+
+What is left of one is read off the state: the stage of its page says which step comes next. So a candidate with
+operations under way stands for all that they may have done so far, and `reachable` gives each of those states. An
+operation that does not concern a page is one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from pagelaw.spec import balloon, operations, paging, remapping, sharing, translation, zeroing
+from pagelaw.spec.language import Blocked
+from pagelaw.spec.operations import frame_is_private
+from pagelaw.spec.vocabulary import (
+    VCPU,
+    Alone,
+    Ballooned,
+    Cleared,
+    Clearing,
+    ComingIn,
+    Copied,
+    ForBalloon,
+    Found,
+    Idle,
+    Leaving,
+    Mapped,
+    Marking,
+    Moving,
+    Operation,
+    Page,
+    Protecting,
+    Quiet,
+    Reading,
+    Same,
+    SlotHeld,
+    Still,
+    Swapped,
+    Unmapped,
+    Unmapping,
+    Writing,
+    Written,
+)
+
+from ..reference.choosing import Proposal, Rule
+from .candidate import Candidate
+from .naming import Name
+from .operations import Operation as Named
+
+MAY_GIVE_UP = frozenset(("scan", "page_out", "unshare", "migrate", "remap"))
+"""Operations of the server: it may abandon them until they have had their effect, and nobody has to know."""
+MOST_STATES = 256
+"""States looked at for one event."""
+
+
+@attrs.frozen
+class Pending:
+    """An operation under way, as far as it has come in one candidate."""
+
+    operation: Named
+    arguments: tuple[Any, ...]
+    took: dict[str, Name] = attrs.field(factory=dict)
+    started: bool = False
+    """Whether it has taken a step."""
+    finished: bool = False
+    returned: Any = None
+    """What its last step returned."""
+    partner: Page | None = None
+    """The page that a scan is first to make a shared frame."""
+    rules: tuple[str, ...] = ()
+    """The steps that it has taken."""
+
+    @property
+    def page(self) -> Page | None:
+        """The page that it is about."""
+        return next((one for one in self.arguments if isinstance(one, Page)), None)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for operations that have come equally far."""
+        return self.operation.name, self.arguments, self.started, self.finished, self.returned, self.partner
+
+
+NEXT: dict[type, Rule] = {
+    Clearing: zeroing.clear, Cleared: zeroing.install_cleared, Found: sharing.protect, Protecting: sharing.await_flushes,
+    Quiet: sharing.check_pins, Alone: sharing.compare, Same: sharing.merge, Leaving: operations.leave_old_frame,
+    Marking: sharing.mark_shared, Moving: remapping.finish_protecting_move, Still: sharing.copy,
+    Copied: sharing.install_copy, Unmapping: operations.finish_unmapping, Writing: paging.finish_write,
+    Written: paging.commit_page_out,
+}  # fmt: skip
+"""The step that follows a stage, all flushes done."""
+
+
+def go_on(c: Candidate, page: Page, stage: Operation) -> Proposal:
+    """The next step of the operation on a page."""
+    s = c.machine
+    for cpu in s.each(VCPU, page.vm):
+        if s.owed[cpu, page]:
+            return translation.flush, (cpu, page)
+    if s.device_owed[page]:
+        return translation.flush_devices, (page,)
+    if isinstance(stage, Unmapped):
+        if stage.why == ForBalloon():
+            return balloon.release_to_balloon, (page,)
+        return paging.reserve_slot, (page, c.slot_for(page))
+    if isinstance(stage, SlotHeld):
+        return paging.start_write, (page, s.slot_contents[stage.slot])
+    if isinstance(stage, ComingIn):
+        done = not isinstance(s.fetch[stage.cpu], Reading)
+        return (paging.install_page_in if done else paging.finish_read), (stage.cpu,)
+    return NEXT[type(stage)], (page,)
+
+
+def next_step(c: Candidate, pending: Pending) -> Proposal | None:
+    """What an operation under way does next; nothing, if there is nothing left to do."""
+    s = c.machine
+    for page in (pending.partner, pending.page):
+        if page is not None and pending.started and s.operation[page] != Idle():
+            return go_on(c, page, s.operation[page])
+    return next(iter(pending.operation.steps(c, *pending.arguments)), None)
+
+
+ENDS: dict[str, Callable[[Candidate, Page, Rule], bool]] = {
+    "read": lambda c, page, rule: rule is translation.load,
+    "write": lambda c, page, rule: rule is translation.store,
+    "touch": lambda c, page, rule: isinstance(c.machine.pmap[page], Mapped),
+    "page_in": lambda c, page, rule: isinstance(c.machine.pmap[page], Mapped),
+    "inflate": lambda c, page, rule: c.machine.pmap[page] == Ballooned(),
+    "deflate": lambda c, page, rule: c.machine.pmap[page] != Ballooned(),
+    "page_out": lambda c, page, rule: isinstance(c.machine.pmap[page], Swapped) or not frame_is_private(c.machine, page),
+    "scan": lambda c, page, rule: rule in (sharing.scan_leaves_hint, operations.leave_old_frame, sharing.compare),
+}
+"""Whether an operation is over after a step that leaves its page without one; others are when their page was moved."""
+
+
+def advanced(c: Candidate, name: Name, gives_up: bool = False) -> Candidate | None:
+    """A copy of the candidate in which an operation under way has taken its next step, or has given up; nothing if it
+    cannot."""
+    pending, twin = c.pending[name], c.copy()
+    twin.begin(pending.took, {}, ())
+    page, over = pending.page, True
+    try:
+        if page is None:
+            twin.run(pending.operation.steps(twin, *pending.arguments))
+        elif gives_up:
+            twin.do(operations.abandon, (page,))
+        elif (step := next_step(twin, pending)) is not None:
+            twin.do(*step)
+            over = twin.machine.operation[page] == Idle() and is_over(twin, pending, page, step)
+    except Blocked:
+        return None
+    partner = next((given[1] for rule, given, _ in twin.steps if rule is sharing.scan_finds_hint), pending.partner)
+    rules = (*pending.rules, *(rule.__name__ for rule, _, _ in twin.steps))
+    returned = twin.returned
+    if over and pending.operation.answers == "outcome":
+        returned = "shared" if "merge" in rules else "not shared"
+    twin.pending[name] = attrs.evolve(pending, started=True, finished=over, returned=returned, partner=partner, rules=rules)
+    return twin
+
+
+def is_over(c: Candidate, pending: Pending, page: Page, step: Proposal) -> bool:
+    """Whether the operation has done what it is for."""
+    rule, arguments = step
+    if arguments[0] is not page and pending.operation.name not in ("read", "write", "touch", "page_in"):
+        return False  # a step for the hinted page, or a flush
+    ends = ENDS.get(pending.operation.name, lambda c, page, rule: rule is operations.leave_old_frame)
+    return ends(c, page, rule)
+
+
+def reachable(c: Candidate, key: Callable[[Candidate], Any]) -> Iterator[Candidate]:
+    """The candidate, and all that it may have become by steps of operations under way."""
+    seen, waiting = {key(c)}, [c]
+    while waiting and len(seen) <= MOST_STATES:
+        one = waiting.pop()
+        yield one
+        for name, pending in one.pending.items():
+            if pending.finished:
+                continue
+            for gives_up in (False, True) if pending.operation.name in MAY_GIVE_UP and pending.started else (False,):
+                twin = advanced(one, name, gives_up)
+                if twin is not None and (known := key(twin)) not in seen:
+                    seen.add(known)
+                    waiting.append(twin)
