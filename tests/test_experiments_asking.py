@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import attrs
 import pytest
 
-from pagelaw.model.experiments import checking
+from pagelaw.model.experiments import patterns
 from pagelaw.model.experiments.checking import Checked
 from pagelaw.model.experiments.figures import eight, seven
 from pagelaw.model.experiments.figures.figure import How
 from pagelaw.model.experiments.in_play import all_names, by_sort
-from pagelaw.model.experiments.noting import Change, Noted
-from pagelaw.model.experiments.remembering import Note, NotedState, NotFollowed
+from pagelaw.model.experiments.looks import Looks
+from pagelaw.model.experiments.noted_state import NotedState
+from pagelaw.model.experiments.noting import Noted
+from pagelaw.model.experiments.remembering import Note, NotFollowed, quotient
 from pagelaw.model.experiments.run import Plan, Run
 from pagelaw.model.experiments.step_kinds import Kind
 from pagelaw.model.experiments.text import Text
@@ -62,7 +65,7 @@ def nothing_is_written_out(*_: Any) -> None:
 def test_as_much_is_asked_as_without_what_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Statement for statement, and the sums are the same: also where the types of a step do not say what is in play."""
     fast = checked(small_eight())
-    monkeypatch.setattr(checking, "kind_of", nothing_is_written_out)
+    monkeypatch.setattr(patterns, "kind_of", nothing_is_written_out)
     slow = checked(small_eight())
     assert fast.asked == slow.asked > 15 * fast.steps
     for one, other in zip(fast.sums.all, slow.sums.all, strict=True):
@@ -71,8 +74,8 @@ def test_as_much_is_asked_as_without_what_is_written_out(monkeypatch: pytest.Mon
 
 def test_most_steps_are_of_few_kinds() -> None:
     one = checked(small_eight())
-    assert len(one._kinds) < one.steps / 20
-    assert all(kind is not None for kind in one._kinds.values())
+    assert len(one.kinds) < one.steps / 20
+    assert None not in one.kinds
 
 
 def first_touch(machine: Machine) -> tuple[Page, MPN]:
@@ -103,6 +106,7 @@ def test_the_state_before_a_step_is_that() -> None:
     assert (before.free_frames, before.total_frames) == (s.free_frames + 1, s.total_frames)
     assert before.those(Page, before.hint, HintFrame(ShortKey(1))) == ()
     noted.follow(noted.changes())
+    noted.begin()
     assert before.operation[page] == s.operation[page]
     assert before.free_frames == s.free_frames
     assert before.those(Page, before.hint, HintFrame(ShortKey(1))) == (other,)
@@ -233,17 +237,18 @@ def test_what_is_remembered_is_what_would_be_worked_out(monkeypatch: pytest.Monk
     """Each time that a step looks like one before, all is asked all the same: it holds, and it is as much."""
     remembered = 0
 
-    def holds(kind: Kind, changes: list[Change], arguments: tuple[Any, ...]) -> int | None:
+    def ask_all_the_same(kind: Kind, asked: int, *given: Any) -> None:
         nonlocal remembered
-        told = always(kind, changes, arguments)
-        if any(look(changes, arguments) is not None for look in kind.looks):
-            remembered += 1
-        assert told == kind.ask(changes, arguments)
-        return told
+        remembered += 1
+        assert kind.ask(*given) == asked
 
-    always = Kind.holds
-    monkeypatch.setattr(Kind, "holds", holds)
-    assert checked(small_eight()).steps * 0.5 < remembered
+    def made(kind: Kind, head: str, *others: Any) -> None:
+        always(kind, head, *others)
+        kind.looks.after.insert(0, f" {kind.text.name(partial(ask_all_the_same, kind), 'ask')}(asked, {head})")
+
+    always = Kind.__init__
+    monkeypatch.setattr(Kind, "__init__", made)
+    assert checked(small_eight()).steps * 0.7 < remembered
 
 
 def test_what_cannot_be_noted_is_asked_in_full() -> None:
@@ -257,26 +262,62 @@ def test_what_cannot_be_noted_is_asked_in_full() -> None:
         state.pmap[page]  # nobody has said how to find this page in another step
     note.thing(page, "a0")
     assert isinstance(state.pmap[page], Untouched)
-    for ask in (lambda: state.each(Page), lambda: state.ids, lambda: bool(state.free_frames), lambda: state.copy()):
-        with pytest.raises(NotFollowed):
+    asks: list[Callable[[], Any]] = [
+        lambda: bool(state.each(Page).some(lambda one: True)), lambda: state.those(Page, state.hint, 1) == (),
+        lambda: list(state.each(Page)), lambda: len(state.each(Page)), lambda: page in state.each(Page),
+        lambda: state.ids, lambda: bool(state.free_frames), lambda: state.copy(), lambda: state.observer,
+    ]  # fmt: skip
+    for ask in asks:
+        with pytest.raises((NotFollowed, TypeError)):
             ask()
     names = {one.name for one in Checked(s).statements if not one.is_followed}
     assert "buffer_written_by_device_holds_what_it_wrote" in names
+
+
+def test_nothing_is_written_while_a_note_is_made() -> None:
+    """So a rule can be followed that refuses before it writes, and no other."""
+    s = small_eight().machine()
+    note = Note(Text(now=s))
+    state: Any = NotedState(note, s, "now")
+    page = s.ids[Page][0]
+    note.thing(page, "a0")
+    free = s.free_frames
+    with pytest.raises(NotFollowed):
+        state.free_frames -= 1
+    with pytest.raises(NotFollowed):
+        state.attempted[page] = True
+    assert (s.free_frames, s.attempted[page]) == (free, False)
 
 
 def test_numbers_are_compared_again() -> None:
     """A look notes how numbers compared, and not what they were."""
     s = small_eight().machine()
     text = Text(now=s)
-    state: Any = NotedState(Note(text), s, "now")
+    note = Note(text)
+    state: Any = NotedState(note, s, "now")
     assert 2 * state.free_frames - 1 >= state.total_frames
-    text.add(0, "return True")
-    look = text.function("")
-    assert look()
+    assert quotient(state.free_frames, 2) < state.total_frames
+    looks = Looks(text, [], [])
+    looks.add(note.found, 7)
+    look = looks.function("")
+    assert look() == 7
     s.free_frames -= 10
-    assert look()
+    assert look() == 7
     s.free_frames = 3
     assert look() is None
+
+
+def test_looks_of_a_kind_branch_where_they_differ() -> None:
+    """Each is found by a step like it, and by no other; what they begin with is looked at once."""
+    looks = Looks(Text(), [], [])
+    looks.add([("v0", "one"), ("", "v0 > 0"), ("v1", "other"), ("", "v1 == v0")], 1)
+    looks.add([("v0", "one"), ("", "v0 > 0"), ("v1", "other"), ("", "v1 == 2 * v0")], 2)
+    looks.add([("v0", "one"), ("", "v0 == 0"), ("", "other == 7")], 3)
+    looks.add([("other_order", "other"), ("", "other_order == 100")], 4)
+    look = looks.function("one, other")
+    assert [look(5, 5), look(5, 10), look(0, 7)] == [1, 2, 3]
+    assert [look(5, 6), look(0, 0), look(-1, 100)] == [None, None, None]
+    assert looks.number == 4
 
 
 def test_a_step_that_is_refused_says_what_was_asked_for() -> None:

@@ -7,16 +7,22 @@ from typing import Any
 
 import attrs
 
-from pagelaw.spec.language import REGISTER, Blocked, leaves
+from pagelaw.spec import shares
+from pagelaw.spec.language import REGISTER, Blocked, leaves, ratio
 from pagelaw.spec.machine import Machine
 
 from ..reference.beside import parameter_sorts
 from ..reference.plainly import Plainly
 from ..runs.statements import ERRORS
 from ..runs.watching import Trial
-from .remembering import NOT_FOLLOWED
+from .noted_state import NotedState
+from .prices import DEPENDS_ON, Prices
+from .remembering import NOT_FOLLOWED, quotient
 from .sums import Sums
 from .words import fields_read, words_read
+
+OF_OTHERS = ("each", "ids", "those", "copy", "written")
+"""With which a faulty text could look at another VM than the one whose price it is to work out."""
 
 
 @attrs.frozen(eq=False)
@@ -87,8 +93,19 @@ def with_sums_kept(sums: Sums) -> Plainly:
     plainly = Plainly()
     for kept in sums.all:
         plainly.let(kept.measure, kept)
+    if fields_read(shares.price_of) <= set(DEPENDS_ON) and words_read(shares.price_of).isdisjoint(OF_OTHERS):
+        plainly.let(shares.price_of, PricesAsked(Plainly()(shares.price_of)))
     plainly.let(leaves, leaves_on_trial)
+    plainly.let(ratio, quotient)
     return plainly
+
+
+class PricesAsked(Prices):
+    """The same for questions, of which a note may be made."""
+
+    def __call__(self, s: Any, vm: Any, pages: Any) -> Any:
+        """What so many pages of a VM would cost for each of its shares."""
+        return s.work_out(self, vm, pages) if isinstance(s, NotedState) else super().__call__(s, vm, pages)
 
 
 def leaves_on_trial(

@@ -16,9 +16,12 @@ questions the answer is remembered (`remembering`, which says why that is no les
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, NoReturn
+
+import attrs
 
 from pagelaw.spec.language import REGISTER, VM, Blocked
 from pagelaw.spec.machine import Machine
@@ -30,13 +33,27 @@ from ..runs.statements import ERRORS
 from .asking import Together, about_fields, statements, with_sums_kept
 from .in_play import all_names, by_sort
 from .noting import Change, Noted
+from .patterns import Pattern
 from .remembering import NOT_FOLLOWED
-from .step_kinds import Kind, Pair, kind_of
+from .step_kinds import Kind, Pair, Questions
 from .sums import Sums
 from .words import words_read
 
 InPlay = dict[type, Any]
 """The things in play, by sort."""
+
+
+@attrs.frozen(eq=False)
+class Asked:
+    """A rule whose steps are checked."""
+
+    text: Callable[..., Any]
+    is_followed: bool
+    """Whether all that it finds out can be noted."""
+    again: Callable[[tuple[Any, ...]], bool] | None
+    """Asks for the step again, given its arguments; None if it may be done again."""
+    patterns: dict[tuple[str, ...], Pattern] = attrs.field(factory=dict)
+    """How steps are asked, by the fields that they write."""
 
 
 class Checked:
@@ -52,10 +69,9 @@ class Checked:
         self.statements = statements(self.plainly)
         self.common = frozenset([*self.noted.single, "target", "life"])
         """Fields that say something about every VM: when one changes all VMs are in play."""
-        self.asked_of: dict[frozenset[str], list[Together]] = {}
+        self._about: dict[frozenset[str], list[Together]] = {}
         """By the fields that a step changes: what is asked of it."""
-        self._kinds: dict[tuple[Any, ...], Kind | None] = {}
-        """How that is asked, by the rule, and the types of its arguments and of what it changes."""
+        self._rules: dict[Rule, Asked] = {}
         views = {entry.extra: self.plainly(entry.function) for entry in REGISTER["represents"].values()}
         shapes = [shape for shape in PrivateMemory.shapes().values() if not shape.field.is_given]
         self.pairs = [
@@ -70,75 +86,99 @@ class Checked:
         """Steps done, and statements asked of them."""
         self._settling = {entry.function for entry in REGISTER["rule"].values() if not entry.extra}
 
+    @property
+    def kinds(self) -> list[Kind | None]:
+        """The kinds of all steps so far; None for those whose types do not say what is in play."""
+        patterns = [pattern for asked in self._rules.values() for pattern in asked.patterns.values()]
+        return [kind for pattern in patterns for kind in pattern.kinds]
+
     def __call__(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
         """Do one step; Blocked if the rule refuses, a Violation if it did what it must not."""
-        noted, beside = self.noted, self.beside
+        noted, beside, asked = self.noted, self.beside, self._rules.get(rule) or self._begin(rule)
         try:
-            returned = beside.do(rule, arguments, self.plainly(rule))
+            returned = beside.do(rule, arguments, asked.text)
         except Blocked as refused:
             if noted.changes() or beside.seen:
                 raise self._changed_something(rule, arguments, refused) from None
-            noted.writes.clear()
+            noted.begin()
             raise
         except (TypeError, *ERRORS) as error:
             told = f"{rule.__name__}{arguments!r} reads what is not there: {error}"
             raise Violation(told, "defined", "a rule is done or refuses") from None
-        changes = noted.changes()
-        if not changes and not beside.seen and not noted.writes:
+        written = noted.written()
+        if not written and not beside.seen:
             told = f"{call_text(rule, arguments)} is not refused, and does nothing"
             raise Violation(told, "effect", "a step that is not refused does something")
         self.steps += 1
-        self._ask(rule, changes, arguments)
-        noted.follow(changes)
-        self.private.writes.clear()
-        self.sums.follow()
-        if rule in self._settling:
-            self._again(rule, arguments)
+        pattern = asked.patterns.get(written) or self._pattern(asked, written, len(arguments))
+        try:
+            self.asked += pattern.ask(arguments, noted.writes.keys)
+        except ERRORS:
+            self._fails(arguments)
+        noted.begin()
+        if beside.seen:
+            self._compare_private_memory()
         return returned
+
+    def _begin(self, rule: Rule) -> Asked:
+        """A rule that was not done before."""
+        again = partial(self._again, rule) if rule in self._settling else None
+        is_followed = words_read(rule).isdisjoint(NOT_FOLLOWED)
+        asked = self._rules[rule] = Asked(self.plainly(rule), is_followed, again)
+        return asked
+
+    def _pattern(self, asked: Asked, written: tuple[str, ...], arguments: int) -> Pattern:
+        """A step that writes what was not written by this rule before."""
+        questions, each = partial(self._questions, asked), partial(self._each, asked)
+        pattern = Pattern(written, arguments, self.noted, questions, each, self._fails)
+        asked.patterns[written] = pattern
+        return pattern
+
+    def _questions(self, asked: Asked, fields: frozenset[str]) -> Questions:
+        rule = asked.text if asked.is_followed else None
+        all_vms = not fields.isdisjoint(self.common)
+        return Questions(self.noted, self.sums, self._about_fields(fields), self.pairs, all_vms, asked.again, rule)
+
+    def _about_fields(self, fields: frozenset[str]) -> list[Together]:
+        if fields not in self._about:
+            self._about[fields] = about_fields(self.statements, fields)
+        return self._about[fields]
+
+    def _compare_private_memory(self) -> None:
+        """What the step did to private memory is what the machine shows."""
+        writes = self.private.writes
+        for field, key in zip(writes.fields, writes.keys, strict=True):
+            pair = self._pair[field]
+            if pair.shown(self.machine, key) != pair.held[key]:
+                raise self._differs(pair, key)
+        self.private.begin()
 
     def _changed_something(self, rule: Rule, arguments: tuple[Any, ...], refused: Blocked) -> Violation:
         told = f"{call_text(rule, arguments)} refuses ({refused.reason.value}), and yet did something"
         return Violation(told, "refusal", "a refusal changes nothing")
 
-    def _ask(self, rule: Rule, changes: list[Change], arguments: tuple[Any, ...]) -> None:
-        """Shift the sums, and ask all there is to ask, in the way that is written out for steps of this kind."""
-        kind: list[Any] = [rule]
-        for thing in arguments:
-            kind.append(thing.__class__)
-        for field, key, was, now in changes:
-            kind += field, key.__class__, was.__class__, now.__class__
-        known = tuple(kind)
-        if known not in self._kinds:
-            fields = frozenset([change[0] for change in changes])
-            about = self.asked_of.get(fields)
-            if about is None:
-                about = self.asked_of[fields] = about_fields(self.statements, fields)
-            all_vms = not fields.isdisjoint(self.common)
-            self._kinds[known] = kind_of(changes, arguments, self.noted, self.sums, about, self.pairs, all_vms)
-        how = self._kinds[known]
-        if how is None:
-            self.sums.shift(changes)
-            self._ask_each(changes, arguments)
-        else:
-            how.shift(changes, arguments)
-            try:
-                asked = how.holds(changes, arguments)
-            except ERRORS:
-                asked = None
-            if asked is None:
-                self._ask_each(changes, arguments)
-                raise AssertionError(f"after {self.beside.doing}: what was asked together fails, and each alone holds")
-            self.asked += asked
-        for written, key in self.private.writes:
-            if self._pair[written.field].shown(self.machine, key) != written[key]:
-                raise self._differs(self._pair[written.field], key)
+    def _each(self, asked: Asked, arguments: tuple[Any, ...]) -> int:
+        """Do all of this for a step whose types do not say what is in play."""
+        changes = self.noted.changes()
+        self.sums.shift(changes)
+        number = self._ask_each(changes, arguments)
+        if asked.again is not None:
+            asked.again(arguments)
+        self.noted.follow(changes)
+        self.sums.follow()
+        return number
 
-    def _ask_each(self, changes: list[Change], arguments: tuple[Any, ...]) -> None:
-        """The same without what is written out: one statement after the other, up to the first that does not hold."""
-        in_play = self._in_play(changes, arguments)
-        for together in self.asked_of[frozenset([change[0] for change in changes])]:
+    def _fails(self, arguments: tuple[Any, ...]) -> NoReturn:
+        """Say what does not hold of a step of which something does not, when all is asked together."""
+        self._ask_each(self.noted.changes(), arguments)
+        raise AssertionError(f"after {self.beside.doing}: what was asked together fails, and each alone holds")
+
+    def _ask_each(self, changes: list[Change], arguments: tuple[Any, ...]) -> int:
+        """Ask one statement after the other, up to the first that does not hold; how many there are."""
+        in_play, asked = self._in_play(changes, arguments), 0
+        for together in self._about_fields(frozenset([change[0] for change in changes])):
             for things in product(*[in_play.get(sort, ()) for sort in together.sorts]):
-                self.asked += len(together.statements)
+                asked += len(together.statements)
                 one = together.first_that_fails(self.noted.before, self.machine, things)
                 if one is not None:
                     told = f"after {self.beside.doing}: {one.kind} {one.name}{things!r} does not hold: {one.sentence}"
@@ -148,6 +188,7 @@ class Checked:
                 key = things[0] if len(things) == 1 else things
                 if pair.shown(self.machine, key) != pair.held[key]:
                     raise self._differs(pair, key)
+        return asked
 
     def _in_play(self, changes: list[Change], arguments: tuple[Any, ...]) -> InPlay:
         names: list[Any] = list(all_names(arguments))
@@ -163,15 +204,15 @@ class Checked:
         told = f"{pair.name}[{key!r}] is {shows!r} in the machine, {held!r} in private memory"
         return Violation(f"after {self.beside.doing}: {told}")
 
-    def _again(self, rule: Rule, arguments: tuple[Any, ...]) -> None:
+    def _again(self, rule: Rule, arguments: tuple[Any, ...]) -> bool:
         """Ask for the step again: it must be refused, and so the machine stays as it is."""
-        observer, self.machine.observer = self.machine.observer, None
+        writes, (observer, self.machine.observer) = len(self.noted.writes.fields), (self.machine.observer, None)
         try:
             self.plainly(rule)(self.machine, *arguments)
         except Blocked as refused:
-            if self.noted.writes:
+            if len(self.noted.writes.fields) > writes:
                 raise self._changed_something(rule, arguments, refused) from None
-            return
+            return True
         finally:
             self.machine.observer = observer
         told = f"{call_text(rule, arguments)} is done, and could be done again"

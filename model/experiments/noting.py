@@ -10,25 +10,33 @@ from pagelaw.spec.language.state import Indexed
 
 Key = Any
 S = TypeVar("S", bound=State)
-Writes = list[tuple["Noting | NotingIndexed", Key]]
-"""Each write: to which map, and at which key."""
-
 put = dict.__setitem__
+
+
+class Writes:
+    """What a step has written: the fields, and for each the key."""
+
+    __slots__ = ("fields", "keys")
+
+    def __init__(self) -> None:
+        self.fields: list[str] = []
+        self.keys: list[Key] = []
 
 
 class Noting(Map[Any, Any]):
     """A map that notes at which keys it is written."""
 
-    __slots__ = ("field", "was", "writes")
+    __slots__ = ("_field", "_note_field", "_note_key", "was")
 
     def __init__(self, field: str, held: Map[Any, Any], writes: Writes) -> None:
         super().__init__(held.otherwise, held.items())
-        self.field, self.writes = field, writes
+        self._field, self._note_field, self._note_key = field, writes.fields.append, writes.keys.append
         self.was = held
         """The map as it was before the step."""
 
     def __setitem__(self, key: Key, value: Any) -> None:
-        self.writes.append((self, key))
+        self._note_field(self._field)
+        self._note_key(key)
         put(self, key, value)
 
     def __missing__(self, key: Key) -> Any:
@@ -56,16 +64,17 @@ class ReadIndexed(Indexed[Any, Any]):
 class NotingIndexed(ReadIndexed):
     """The same for a map that knows at which keys it holds a value."""
 
-    __slots__ = ("field", "was", "writes")
+    __slots__ = ("_field", "_writes", "was")
 
     def __init__(self, field: str, held: Indexed[Any, Any], writes: Writes) -> None:
-        self.writes: Writes = []
+        self._field, self._writes = field, Writes()
         super().__init__(held.otherwise, held.items())
-        self.field, self.writes = field, writes
+        self._writes = writes
         self.was = ReadIndexed(held.otherwise, held.items())
 
     def __setitem__(self, key: Key, value: Any) -> None:
-        self.writes.append((self, key))
+        self._writes.fields.append(self._field)
+        self._writes.keys.append(key)
         super().__setitem__(key, value)
 
 
@@ -96,7 +105,7 @@ class Noted(Generic[S]):
 
     def __init__(self, now: S) -> None:
         self.now = now
-        self.writes: Writes = []
+        self.writes = Writes()
         """What was written since the step began."""
         self.before: S = Before.of(now)  # type: ignore[assignment]  # it has the fields of the other
         shapes = [shape for shape in now.shapes().values() if not shape.field.is_given]
@@ -112,32 +121,39 @@ class Noted(Generic[S]):
         self._values = self._values_of(now.__dict__)
         """The single values, before the step."""
         self._seen = self._values
-        """The same when the changes were looked at."""
+        """The same when it was looked what was written."""
+
+    def written(self) -> tuple[str, ...]:
+        """The fields that the step has written, one for each time; single values that are not as they were, last."""
+        values = self._seen = self._values_of(self.now.__dict__)
+        if values == self._values:
+            return tuple(self.writes.fields)
+        pairs = zip(self.single, self._values[1:], values[1:], strict=True)
+        return (*self.writes.fields, *[name for name, was, now in pairs if was != now])
 
     def changes(self) -> list[Change]:
         """What is not as it was before the step."""
         found: dict[tuple[str, Key], Change] = {}
-        for held, key in self.writes:
-            was, now = held.was[key], held[key]
-            if was is not now and was != now:
-                found[held.field, key] = held.field, key, was, now
-        changes = list(found.values())
-        values = self._seen = self._values_of(self.now.__dict__)
-        if values != self._values:
-            for name, was, now in zip(self.single, self._values[1:], values[1:], strict=True):
-                if was != now:
-                    changes.append((name, None, was, now))
-        return changes
+        now, before = self.now.__dict__, self.before.__dict__
+        for field, key in zip(self.writes.fields, self.writes.keys, strict=True):
+            if before[field][key] != now[field][key]:
+                found[field, key] = field, key, before[field][key], now[field][key]
+        singles = self.written()[len(self.writes.fields) :]
+        return [*found.values(), *[(name, None, before[name], now[name]) for name in singles]]
 
     def follow(self, changes: list[Change]) -> None:
-        """The step is over: what was before the next one is what is now."""
-        self.writes.clear()
+        """What was before the next step is what is now."""
         before = self.before.__dict__
         for field, key, _, now in changes:
             if key is None:
                 before[field] = now
             else:
                 before[field][key] = now
+
+    def begin(self) -> None:
+        """The next step begins."""
+        self.writes.fields.clear()
+        self.writes.keys.clear()
         self._values = self._seen
 
 

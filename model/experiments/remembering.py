@@ -20,7 +20,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from pagelaw.spec.language import Contents, Identifier, Map, State, Sum
+from pagelaw.spec.language import Contents, Identifier, Sum
 from pagelaw.spec.language.identifiers import Owned
 
 from .in_play import field_names
@@ -30,46 +30,55 @@ NOT_FOLLOWED = frozenset(["word", "with_word", "words", "number"])
 """Names whose use finds out something of things that is not noted."""
 
 
-Sum_ = dict[tuple[Any, ...], int]
-"""A sum, for all values of its parameters."""
-
-
 class NotFollowed(Exception):
     """A question does something of which no note is made."""
 
 
+Finding = tuple[str, str]
+"""A name and where what it stands for is to be found; or no name, and a condition that holds."""
+
+
 class Note:
-    """What questions find out, and the text of the look."""
+    """What questions find out."""
 
     def __init__(self, text: Text) -> None:
         self.text = text
+        """Gives names to maps, types and numbers."""
+        self.found: list[Finding] = []
         self.names: dict[Any, str] = {}
-        """What each thing is called in the text."""
+        """What each thing is called."""
         self._of_sort: dict[type, list[str]] = {}
-        self._found: dict[str, Any] = {}
+        self._required: set[str] = set()
+        self._placed: set[str] = set()
+        """Places of which it is known which thing is there."""
+        self._known: dict[str, str] = {}
+        self._read: dict[str, Any] = {}
         """What was read before, by what was read."""
 
     def require(self, condition: str) -> None:
-        """The look goes on only if that is so."""
-        self.text.add(0, f"if not ({condition}): return None")
+        """This holds."""
+        if condition not in self._required:
+            self._required.add(condition)
+            self.found.append(("", condition))
 
     def thing(self, thing: Any, place: str) -> None:
         """A thing was found at a place: the same as one before, or another than all before."""
-        known = self.names.get(thing)
-        if known is not None:
-            if known != place:
-                self.require(f"{place} is {known}")
+        if place in self._placed:
+            return
+        self._placed.add(place)
+        if thing in self.names:
+            self.require(f"{place} is {self.names[thing]}")
             return
         others = self._of_sort.setdefault(type(thing), [])
-        name = self.names[thing] = f"x{len(self.names)}"
-        self.text.add(0, f"{name} = {place}")
         if others:
-            self.require(" and ".join(f"{name} is not {other}" for other in others))
+            self.require(" and ".join(f"{place} is not {other}" for other in others))
+        name = self.names[thing] = f"x{len(self.names)}"
+        self.found.append((name, place))
         others.append(name)
         if isinstance(thing, Owned):
             self.thing(thing.vm, f"{name}.vm")
 
-    def value(self, value: Any, place: str) -> Any:
+    def value(self, value: Any, place: str, of_known_type: bool = False) -> Any:
         """A value was found at a place; what the question gets."""
         if isinstance(value, bool):
             self.require(f"{place} is {value}")
@@ -79,10 +88,13 @@ class Note:
         if isinstance(value, Identifier | Contents):
             self.thing(value, place)
             return value
-        assert isinstance(value, Sum)
+        if not isinstance(value, Sum):
+            raise NotFollowed
         kind: Any = type(value)
-        self.require(f"{place}.__class__ is {self.text.name(kind, 'kind')}")
         fields = field_names(kind)
+        if not of_known_type:
+            self.require(f"{place}.__class__ is {self.text.name(kind, 'kind')}" if fields else
+                         f"{place} is {self.text.name(value, 'one')}")  # fmt: skip
         return kind(*[self.value(getattr(value, name), f"{place}.{name}") for name in fields]) if fields else value
 
     def called(self, key: Any) -> str:
@@ -93,13 +105,18 @@ class Note:
             raise NotFollowed
         return self.names[key]
 
+    def know(self, place: str, name: str) -> None:
+        """What is read at a place has this name, and what its type is was looked at."""
+        self._known[place] = name
+
     def read(self, place: str, value: Callable[[], Any]) -> Any:
         """Something is read, for the first time or again."""
-        if place not in self._found:
-            name = f"v{len(self._found)}"
-            self.text.add(0, f"{name} = {place}")
-            self._found[place] = self.value(value(), name)
-        return self._found[place]
+        if place not in self._read:
+            name = self._known.get(place)
+            if name is None:
+                self.found.append((f"v{len(self._read)}", place))
+            self._read[place] = self.value(value(), name or f"v{len(self._read)}", name is not None)
+        return self._read[place]
 
 
 class Number:
@@ -141,7 +158,8 @@ def _compared(sign: str, compare: Callable[[Any, Any], bool]) -> Callable[..., b
     def compared(one: Number, other: Any) -> bool:
         value, text = _parts(one.note, other)
         result = compare(one.value, value)
-        one.note.require(f"({one.text} {sign} {text}) is {result}")
+        if one.text != text:
+            one.note.require(f"{one.text} {sign} {text}" if result else f"not {one.text} {sign} {text}")
         return result
 
     return compared
@@ -155,48 +173,14 @@ for _name, _sign in (("eq", "=="), ("ne", "!="), ("lt", "<"), ("le", "<="), ("gt
     setattr(Number, f"__{_name}__", _compared(_sign, getattr(operator, _name)))
 
 
-class NotedMap(Map[Any, Any]):
-    """A map for questions, of which a note is made."""
-
-    __slots__ = ("held", "name", "note")
-
-    def __init__(self, note: Note, held: Map[Any, Any]) -> None:
-        super().__init__(held.otherwise)
-        self.note, self.held, self.name = note, held, note.text.name(held, "map")
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.note.read(f"{self.name}[{self.note.called(key)}]", lambda: self.held[key])
+def quotient(above: Any, below: Any) -> Any:
+    """`ratio`, also of numbers of which a note is made."""
+    if not (isinstance(above, Number) or isinstance(below, Number)):
+        return Fraction(above, below)
+    note: Note = above.note if isinstance(above, Number) else below.note
+    (upper, upper_text), (lower, lower_text) = _parts(note, above), _parts(note, below)
+    note.require(f"{lower_text} != 0")
+    return Number(note, Fraction(upper, lower), f"{note.text.name(Fraction, 'Fraction')}({upper_text}, {lower_text})")
 
 
-class NotedState(State):
-    """A machine for questions, of which a note is made. What the step has not changed is asked of the one now."""
-
-    def __init__(self, note: Note, state: State, name: str, now: NotedState | None = None,
-                 changed: frozenset[str] = frozenset()) -> None:  # fmt: skip
-        self.__dict__.update(_note=note, _state=state, _name=name, _now=now, _changed=changed)
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in self._state.shapes():
-            raise NotFollowed
-        if self._now is not None and name not in self._changed:
-            return getattr(self._now, name)
-        held = getattr(self._state, name)
-        if isinstance(held, Map):
-            found = self.__dict__[name] = NotedMap(self._note, held)
-            return found
-        return self._note.read(f"{self._name}.{name}", lambda: held)
-
-    def each(self, *_: Any) -> Any:
-        """Going through all things of a sort is not followed."""
-        raise NotFollowed
-
-    those = copy = each  # type: ignore[assignment]  # whatever it is given
-
-    def sum(self, over: str, now: Sum_, was: Sum_, parameters: tuple[Any, ...]) -> Any:
-        """A sum over a field is read."""
-        known = now if self._now is None or over not in self._changed else was
-        place = f"{self._note.text.name(known, 'sums')}.get({self._note.called(parameters) if parameters else '()'}, 0)"
-        return self._note.read(place, lambda: known.get(parameters, 0))
-
-
-__all__ = ["NOT_FOLLOWED", "NotFollowed", "Note", "NotedMap", "NotedState"]
+__all__ = ["NOT_FOLLOWED", "Finding", "NotFollowed", "Note", "Number", "quotient"]

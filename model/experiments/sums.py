@@ -11,8 +11,9 @@ from pagelaw.spec.language import REGISTER, VM, Measure, State
 from ..reference.beside import parameter_sorts
 from ..reference.plainly import Plainly
 from .in_play import all_names, by_sort
+from .noted_state import NotedState
 from .noting import Change, Noted
-from .remembering import NOT_FOLLOWED, NotedState
+from .remembering import NOT_FOLLOWED
 from .words import words_read
 
 Parameters = tuple[Any, ...]

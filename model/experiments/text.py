@@ -26,9 +26,14 @@ class Text:
         """One line."""
         self.lines.append(" " * (depth + 1) + line)
 
+    def taken(self) -> list[str]:
+        """The lines, which are taken out."""
+        lines, self.lines = self.lines, []
+        return lines
+
     def function(self, head: str) -> Callable[..., Any]:
-        """The function."""
-        exec("\n".join([f"def written({head}):", *self.lines]), self.names)
+        """The function; its lines are taken out."""
+        exec("\n".join([f"def written({head}):", *self.taken()]), self.names)
         made: Callable[..., Any] = self.names["written"]
         return made
 
