@@ -86,6 +86,8 @@ class Candidate:
         """Pages of which it was not seen where they were left by internal operations."""
         self.doubtful: dict[Page, bool] = {}
         """Pages that left a hint which was stale at some time since: the implementation may have removed it then."""
+        self.by_steps = False
+        """Whether the trace tells of single steps: then translations matter, which operations fill as they need them."""
         self.pending: dict[Name, Any] = {}
         """Operations under way (see `pending`), by the names that the trace gives them."""
         self.writers: dict[tuple[str, Any], tuple[int, Rule]] = {}
@@ -106,6 +108,7 @@ class Candidate:
         twin.transfers = self.transfers.copy()
         twin.took, twin.seen_pages = self.took, self.seen_pages
         twin.unsettled, twin.doubtful = self.unsettled.copy(), self.doubtful.copy()
+        twin.by_steps = self.by_steps
         twin.pending = self.pending.copy()
         twin.writers = self.writers.copy()
         twin._next_frame, twin._next_slot = self._next_frame, self._next_slot

@@ -15,6 +15,7 @@ import attrs
 
 from pagelaw.spec.language import Blocked, Value
 from pagelaw.spec.language.identifiers import forget_unused
+from pagelaw.spec.translation import is_dirty
 from pagelaw.spec.vocabulary import HintFrame, Page
 
 from ..reference.printing import value_text
@@ -219,6 +220,7 @@ class Judge:
                 return Reason(str(no), (), no.clauses, settled_by=no.settled_by)
             c.unsettled.update(c.machine.ids[Page])
         elif operation is not None:
+            c.by_steps = c.by_steps or event.what == "step"
             steps = operation.steps(c, *event.arguments)
             if event.refused:
                 reason = self._refused(c, steps, event.refused)
@@ -316,12 +318,19 @@ def different(candidates: list[Candidate]) -> list[Candidate]:
     return list({fingerprint(c): c for c in reversed(candidates)}.values())[::-1]
 
 
+INNER = frozenset(("generation", "guest_table", "unsynced", "shadow", "tlb", "fill", "device_entry"))
+"""Fields that operations fill as they need them: states that differ there only explain the same operations."""
+
+
 def fingerprint(c: Candidate) -> Any:
-    """Equal for equal states with equal names."""
-    held = {name: frozenset(value.items()) if isinstance(value, dict) else value
-            for name, value in c.machine.written().items()}  # fmt: skip
-    return (*held.items(), frozenset(c.frames.of.items()), frozenset(c.slots.of.items()),
-            tuple((name, *one.key) for name, one in c.pending.items()))  # fmt: skip
+    """Equal for states that explain the same, with equal names."""
+    held = tuple(
+        frozenset(value.items()) if isinstance(value, dict) else value
+        for name, value in c.machine.written().items() if c.by_steps or name not in INNER
+    )  # fmt: skip
+    dirty = () if c.by_steps else frozenset(page for page in c.machine.kept if is_dirty(c.machine, page))
+    under_way = tuple((name, *one.key) for name, one in c.pending.items())
+    return held, dirty, frozenset(c.frames.of.items()), frozenset(c.slots.of.items()), under_way
 
 
 __all__ = ["ALLOWED", "FORBIDDEN", "LONGEST_LINE", "MALFORMED", "UNDETERMINED", "Judge", "Violation"]

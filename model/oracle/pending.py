@@ -147,9 +147,8 @@ def advanced(c: Candidate, name: Name, gives_up: bool = False) -> Candidate | No
             twin.run(pending.operation.steps(twin, *pending.arguments))
         elif gives_up:
             twin.do(operations.abandon, (page,))
-        elif (step := next_step(twin, pending)) is not None:
-            twin.do(*step)
-            over = twin.machine.operation[page] == Idle() and is_over(twin, pending, page, step)
+        else:
+            over = take_steps(twin, pending, page)
     except Blocked:
         return None
     partner = next((given[1] for rule, given, _ in twin.steps if rule is sharing.scan_finds_hint), pending.partner)
@@ -159,6 +158,42 @@ def advanced(c: Candidate, name: Name, gives_up: bool = False) -> Candidate | No
         returned = "shared" if "merge" in rules else "not shared"
     twin.pending[name] = attrs.evolve(pending, started=True, finished=over, returned=returned, partner=partner, rules=rules)
     return twin
+
+
+QUIET: frozenset[Rule] = frozenset((
+    translation.flush, translation.flush_devices, translation.guest_changes_table, translation.guest_invalidates,
+    translation.read_for_fill, translation.install_fill, translation.drop_fill, translation.load_tlb,
+    translation.set_dirty, translation.evict_shadow, zeroing.clear, sharing.scan_finds_shared_frame,
+    sharing.await_flushes, sharing.check_pins, sharing.copy, operations.finish_unmapping, paging.start_write,
+    paging.finish_write, paging.finish_read, paging.set_swap_target,
+))  # fmt: skip
+"""Steps after which nobody else is hindered, or sees anything, that was not before: the next one is taken at once."""
+
+
+FILLS = 3
+"""How often an access may fill a translation before others do something: while a page may not be written, no fill is of
+use for writing it."""
+
+
+def take_steps(c: Candidate, pending: Pending, page: Page) -> bool:
+    """The next steps of an operation, up to the first that others could notice; whether it is over."""
+    over = False
+    while not over:
+        begun = attrs.evolve(pending, started=pending.started or bool(c.steps))
+        step = next_step(c, begun)
+        if step is None:
+            return True
+        try:
+            c.do(*step)
+        except Blocked:
+            c.steps.pop()
+            if not c.steps:
+                raise
+            return False
+        over = c.machine.operation[page] == Idle() and is_over(c, pending, page, step)
+        if step[0] not in QUIET or sum(rule is step[0] for rule, _, _ in c.steps) > FILLS:
+            break
+    return over
 
 
 def is_over(c: Candidate, pending: Pending, page: Page, step: Proposal) -> bool:
