@@ -121,6 +121,7 @@ def run_replay(arguments: argparse.Namespace, program: Restarted) -> int:
     from pagelaw.model.oracle.fields import Malformed
     from pagelaw.model.oracle.files import judge_file
     from pagelaw.model.oracle.program import Broken
+    from pagelaw.model.oracle.telling import failure_text
 
     judged = judge_file(arguments.replay)
     if judged.problem is not None:
@@ -151,6 +152,7 @@ def run_smoke(arguments: argparse.Namespace) -> int:
     from pagelaw.model.oracle.fields import Malformed
     from pagelaw.model.oracle.program import Broken
     from pagelaw.model.oracle.smoke import smoke
+    from pagelaw.model.oracle.telling import failure_text
 
     program = program_of(arguments)
     done = 0
@@ -188,23 +190,10 @@ def show_errors(errors: str) -> None:
         print("its standard error:\n" + "\n".join(f"  {line}" for line in errors.strip().splitlines()[-20:]))
 
 
-def failure_text(failure: Any) -> Iterator[str]:
-    """What is wrong with the last of some events."""
-    from pagelaw.model.oracle.report import reason_text, wrapped
-
-    yield f"{failure.how}: " + (failure.told or json.dumps(failure.events[-1]))
-    if failure.violation is not None:
-        if failure.violation.settled_by:
-            yield from wrapped(f"cannot be said. It would be settled by {failure.violation.settled_by}")
-        for reason in failure.violation.reasons[:3]:
-            yield from reason_text(reason)
-    if failure.errors.strip():
-        yield "its standard error:"
-        yield from (f"  {line}" for line in failure.errors.strip().splitlines()[-20:])
-
-
 def text(found: Conformed, command: list[str], folder: Path | None) -> Iterator[str]:
     """All that is to be said."""
+    from pagelaw.model.oracle.telling import failure_text
+
     system = found.able.header.get("system", command[0]) if found.able is not None else command[0]
     profile = found.able.header.get("profile", "esx") if found.able is not None else ""
     yield f"{system}: {found.verdict}" + (f": {found.told}" if found.told else "") + (f" (profile {profile})" if profile else "")
@@ -241,6 +230,8 @@ def save(folder: Path, command: list[str], found: Conformed) -> None:
 
 def as_json(found: Conformed) -> dict[str, Any]:
     """The same for programs."""
+    from pagelaw.model.oracle.telling import failure_text
+
     failure = found.failure
     return {
         "verdict": found.verdict, "told": found.told or None,

@@ -273,7 +273,7 @@ class Candidate:
         found = self._free_frame(low if both else None)
         if found is None:
             return self.machine.ids[MPN][0]
-        self.frames.unbind(found)
+        self.frames.take_unnamed(found)
         return found
 
     def frame(self, name: Name) -> MPN:
@@ -321,7 +321,7 @@ class Candidate:
             found = self._free_slot()
         if found is None:
             return self.machine.ids[Slot][0]
-        self.slots.unbind(found)
+        self.slots.take_unnamed(found)
         return found
 
     def forget_copies(self, slot: Slot | None) -> None:

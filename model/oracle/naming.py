@@ -18,11 +18,14 @@ class Names(Generic[I]):
         self.is_free, self.note = is_free, note
         self.of: dict[Name, I] = {}
         self.named: dict[I, Name] = {}
+        self.others: dict[I, frozenset[Name]] = {}
+        """What something without a name is not called: names that were in use when it was taken."""
 
     def copy(self, is_free: Callable[[I], bool], note: Callable[[Change], None]) -> Names[I]:
         """The same names, for a state of its own."""
         twin = Names(is_free, note)
         twin.of, twin.named = self.of.copy(), self.named.copy()
+        twin.others = self.others.copy()
         return twin
 
     def find(self, name: Name) -> I | None:
@@ -33,6 +36,16 @@ class Names(Generic[I]):
     def name(self, one: I) -> Name | None:
         """Its name, if it is in use and has one."""
         return None if self.is_free(one) else self.named.get(one)
+
+    def may_be(self, name: Name, one: I) -> bool:
+        """Whether something in use that has no name may be what is called so."""
+        return self.find(name) is None and one not in self.named and name not in self.others.get(one, ())
+
+    def take_unnamed(self, one: I) -> None:
+        """Something free is taken, and nobody says under which name: under none of those in use now."""
+        self.unbind(one)
+        self.note((self.others, one, self.others.get(one, NOTHING)))
+        self.others[one] = frozenset(name for name, other in self.of.items() if not self.is_free(other))
 
     def bind(self, name: Name, one: I) -> None:
         """From now on the name stands for this; what else the two were known by was of something free."""

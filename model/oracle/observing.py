@@ -93,7 +93,7 @@ def bound(c: Candidate, names: Any, name: Name, one: MPN | Slot) -> bool:
     known = names.named.get(one)
     if known == name and names.of.get(name) is one:
         return True
-    if known is not None or names.find(name) is not None:
+    if known is not None or not names.may_be(name, one):
         return False
     both = names is c.frames and 0 < len(c.low) < len(c.machine.ids[MPN])
     if both and c.machine.low[one] != (name in c.low):

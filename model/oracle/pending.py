@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from pagelaw.spec import balloon, operations, paging, remapping, sharing, translation, zeroing
-from pagelaw.spec.language import Blocked
+from pagelaw.spec.language import Blocked, enabled
 from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.vocabulary import (
     VCPU,
@@ -30,6 +30,7 @@ from pagelaw.spec.vocabulary import (
     Mapped,
     Marking,
     Moving,
+    NoFill,
     Operation,
     Page,
     Protecting,
@@ -120,6 +121,9 @@ def next_step(c: Candidate, pending: Pending) -> Proposal | None:
     for page in (pending.partner, pending.page):
         if page is not None and pending.started and s.operation[page] != Idle():
             return go_on(c, page, s.operation[page])
+    for cpu in pending.arguments:
+        if isinstance(cpu, VCPU) and pending.started and s.fill[cpu] != NoFill():
+            return (translation.install_fill if enabled(translation.install_fill, s, cpu) else translation.drop_fill), (cpu,)
     return next(iter(pending.operation.steps(c, *pending.arguments)), None)
 
 
