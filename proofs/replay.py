@@ -21,9 +21,9 @@ Change = tuple[str, tuple[Any, ...], Any, Any]
 
 LEAST: dict[str, Any] = {
     "hard_threshold": 1, "soft_threshold": 2, "high_threshold": 3,
-    "shares": 1, "sample_size": 1, "slow_gain": Fraction(1, 8), "fast_gain": Fraction(1, 2),
+    "share_first": True, "shares": 1, "sample_size": 1, "slow_gain": Fraction(1, 8), "fast_gain": Fraction(1, 2),
 }
-"""The plainest values of parameters that cannot all be 0."""
+"""The plainest values of parameters where that is not 0 or no."""
 
 ERRORS = (AttributeError, TypeError, KeyError, AssertionError, ZeroDivisionError)
 """What running a function of the specification raises where it is not defined."""

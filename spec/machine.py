@@ -123,6 +123,10 @@ class Machine(State):
     """R-22: whether the last sharer's write takes the frame over in place."""
     displace: bool = given()
     """R-47: whether a low page makes room when no low frame is free."""
+    migrate: bool = given()
+    """R-53: whether the server moves pages for reasons of its own."""
+    share_first: bool = given()
+    """R-13: whether a page with a frame of its own is picked for paging only after an attempt to share it."""
 
     # pages
 

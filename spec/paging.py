@@ -95,14 +95,20 @@ def swap_level(s: Machine, vm: VM) -> int:
     return pick(left < s.swap_target[vm], left, s.swap_target[vm])
 
 
+@view
+def is_to_be_shared_first(s: Machine, page: Page) -> bool:
+    """Whether an attempt to share the page is still to be made before it leaves: of one with a frame of its own."""
+    return s.share_first and frame_is_private(s, page) and not s.attempted[page]
+
+
 @rule("ESX-3.3-02", "ESX-3.3-03", "ESX-3.3-06", "ESX-4.3-20", "R-12", "R-13")
 def pick_for_paging(s: Machine, page: Page) -> None:
-    """The swap daemon picks a page, after an attempt to share it, and unmaps it."""
+    """The swap daemon picks a page, after an attempt to share it if that comes first, and unmaps it."""
     require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
     require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
     require(may_be_victim(s, page), Refused.NOT_PRIVATE)
     require(may_lose_a_page(s, page.vm), Refused.NO_PAGE_TO_TAKE)
-    require(s.attempted[page] or not frame_is_private(s, page), Refused.TRY_SHARING_FIRST)
+    require(not is_to_be_shared_first(s, page), Refused.TRY_SHARING_FIRST)
     s.attempted[page] = False
     s.operation[page] = Unmapping(ForPaging())
     revoke(s, page)
@@ -386,9 +392,9 @@ def copy_of_shared_frame_is_exact(s: Machine, mpn: MPN) -> bool:
 
 @transition("ESX-4.3-20", "R-13", "ESX-3.3-03", "R-12")
 def paged_only_after_an_attempt_to_share(before: Machine, after: Machine, page: Page) -> bool:
-    """A page is picked for paging only after an attempt to share it, above the minimum and below the swap target."""
+    """A page is picked for paging above the minimum, below the swap target, and if need be after a try to share it."""
     picked = after.operation[page] == Unmapping(ForPaging()) and before.operation[page] == Idle()
-    tried = before.attempted[page] or not frame_is_private(before, page)
+    tried = before.attempted[page] or not frame_is_private(before, page) or not before.share_first
     wanted = before.swapped[page.vm] < before.swap_target[page.vm]
     return not picked or (tried and wanted and before.resident[page.vm] > before.minimum[page.vm])
 

@@ -11,7 +11,7 @@ from .balloon import block_is_given_up, decline_offer, reclaim_vacated, set_ball
 from .devices import end_inbound, end_outbound
 from .language import VM, enabled, gets_done, leaves, theorem, view
 from .machine import Machine
-from .operations import abandon, finish_unmapping, leave_old_frame
+from .operations import abandon, finish_unmapping, frame_is_private, leave_old_frame
 from .paging import (
     drop_page_in,
     fail_read,
@@ -19,11 +19,14 @@ from .paging import (
     finish_read,
     finish_write,
     install_page_in,
+    may_be_victim,
+    may_lose_a_page,
+    pick_for_paging,
     set_swap_target,
     start_write,
 )
 from .power import power_vm_on, reap
-from .remapping import finish_protecting_move
+from .remapping import finish_protecting_move, move_at_will
 from .sharing import (
     await_flushes,
     check_pins,
@@ -245,6 +248,25 @@ def every_level_can_be_asked_for(s: Machine, vm: VM) -> bool:
     )
     paging = leaves(set_swap_target, s, vm, everything, so_that=lambda after: after.swap_target[vm] == everything)
     return s.life[vm] != Running() or (no_balloon and no_paging and balloon and paging)
+
+
+@theorem("ESX-3.3-02", "ESX-3.3-06", "R-13")
+def a_page_to_spare_can_be_paged_out(s: Machine, page: Page) -> bool:
+    """A page that may be paged out can be picked, without an attempt to share it where that need not come first."""
+    ready = s.life[page.vm] == Running() and s.operation[page] == Idle() and may_be_victim(s, page)
+    first = s.share_first and frame_is_private(s, page) and not s.attempted[page]
+    return not (ready and may_lose_a_page(s, page.vm)) or first or gets_done(pick_for_paging, s, page)
+
+
+@theorem("ESX-2-08", "R-52", "R-53")
+def a_page_can_be_moved_to_any_frame_not_kept_for_devices(s: Machine, page: Page, mpn: MPN) -> bool:
+    """Where the server's own reasons count, a page with a frame of its own can move to any free one but the last low.
+
+    The page must have no operation under way, and its VM must run.
+    """
+    ready = s.life[page.vm] == Running() and s.operation[page] == Idle() and frame_is_private(s, page)
+    spare = not s.low[mpn] or s.low_in_use < s.low_for_all
+    return not (s.migrate and ready and spare and s.frame[mpn] == Free()) or gets_done(move_at_will, s, page, mpn)
 
 
 @theorem("ESX-2-09", "ESX-7-06", "R-52", "R-41")

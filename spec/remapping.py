@@ -1,14 +1,16 @@
-"""I/O page remapping (section 7): a page that was copied too often is moved to low memory.
+"""Moving pages: I/O page remapping (section 7), where a page that was copied too often goes to low memory.
 
 Protect the page, wait until all have flushed and no transfer is under way,
 copy, install, wait again, free the old frame. From the copy on a move is what
 a copy-on-write break is, with the same steps: see `sharing`. A break needs no
-more than these, as nobody can write a shared frame anyhow.
+more than these, as nobody can write a shared frame anyhow. A server that
+moves pages for reasons of its own, as when it wants frames that lie side by
+side, does so in the same steps (R-53).
 """
 
 from __future__ import annotations
 
-from .frames import is_free, take_frame
+from .frames import is_free, is_kept_for_devices, take_frame
 from .language import Grade, choice, enabled, invariant, measure, pick, refuse, require, rule, theorem, transition, view
 from .machine import Machine
 from .operations import frame_is_private
@@ -46,6 +48,15 @@ def is_in_low(s: Machine, page: Page) -> bool:
 
 
 @view
+def is_in_high(s: Machine, page: Page) -> bool:
+    """Whether it is in high memory."""
+    match s.pmap[page]:
+        case Mapped(mpn):
+            return not s.low[mpn]
+    return False
+
+
+@view
 def waits_for_low(s: Machine, page: Page) -> bool:
     """Whether a page is hot, in a frame of its own, and not in low memory."""
     return is_hot(s, page) and frame_is_private(s, page) and not is_in_low(s, page)
@@ -62,7 +73,8 @@ def move_to_low(s: Machine, page: Page, new: MPN) -> None:
     """A hot page in a high frame of its own is to move to a free low frame."""
     require(is_hot(s, page), Refused.NOT_HOT)
     require(s.low[new], Refused.NOT_LOW)
-    start_move(s, page, new, to_low=True)
+    require(not is_in_low(s, page), Refused.SAME_ZONE)
+    start_move(s, page, new)
 
 
 @rule("ESX-7-06", "R-47")
@@ -72,10 +84,19 @@ def move_to_high(s: Machine, page: Page, hot: Page, new: MPN) -> None:
     require(waits_for_low(s, hot), Refused.NOT_HOT)
     require(no_low_frame_is_free(s), Refused.LOW_FRAME_FREE)
     require(not s.low[new], Refused.NOT_HIGH)
-    start_move(s, page, new, to_low=False)
+    require(not is_in_high(s, page), Refused.SAME_ZONE)
+    start_move(s, page, new)
 
 
-def start_move(s: Machine, page: Page, new: MPN, to_low: bool) -> None:
+@rule("ESX-2-08", "R-46", "R-48", "R-53")
+def move_at_will(s: Machine, page: Page, new: MPN) -> None:
+    """A page with a frame of its own is to move to another, whatever for."""
+    require(s.migrate, Refused.NOT_IN_USE_BY_READING)
+    require(not is_kept_for_devices(s, new), Refused.KEPT_FOR_DEVICES)
+    start_move(s, page, new)
+
+
+def start_move(s: Machine, page: Page, new: MPN) -> None:
     """Take the frame and write-protect the page."""
     require(s.life[page.vm] == Running(), Refused.VM_NOT_RUNNING)
     require(s.operation[page] == Idle(), Refused.OPERATION_IN_PROGRESS)
@@ -83,7 +104,6 @@ def start_move(s: Machine, page: Page, new: MPN, to_low: bool) -> None:
     match s.pmap[page]:
         case Mapped(mpn):
             require(s.frame[mpn] == Private(page), Refused.NOT_PRIVATE)
-            require(s.low[mpn] != to_low, Refused.SAME_ZONE)
             take_frame(s, new, InTransit(page))
             s.operation[page] = Moving(new)
             revoke(s, page)
@@ -130,15 +150,15 @@ def only_pages_with_a_frame_of_their_own_move(before: Machine, after: Machine, p
     return not begun or frame_is_private(before, page)
 
 
-@transition("ESX-7-04", "ESX-7-06", "R-45", "R-47")
+@transition("ESX-7-04", "ESX-7-06", "R-45", "R-47", "R-53")
 def moved_only_with_a_reason(before: Machine, after: Machine, page: Page) -> bool:
-    """A page begins to move down if it is hot and in high memory, up only to make room and if that is done at all."""
+    """Unless a server's own reasons count, a hot page moves from high to low memory, another up only to make room."""
     match after.operation[page]:
         case Moving(new):
             if before.operation[page] == Idle():
                 down = before.copies[page] > before.remap_after and before.low[new] and not is_in_low(before, page)
-                up = before.displace and is_in_low(before, page)
-                return down or (up and no_low_frame_is_free(before))
+                up = before.displace and is_in_low(before, page) and no_low_frame_is_free(before)
+                return down or up or before.migrate
     return True
 
 

@@ -9,6 +9,7 @@ import pytest
 from pagelaw import spec
 from pagelaw.spec import paper
 from pagelaw.spec.language import REGISTER, Entry
+from pagelaw.spec.machine import Machine
 from pagelaw.spec.paper import Kind
 from pagelaw.spec.refusals import Refused
 
@@ -87,6 +88,14 @@ def test_every_field_of_a_state_is_explained_below_it(chapter: str, state: str) 
 def test_every_class_is_explained() -> None:
     unexplained = [node.name for path in CHAPTERS for node in classes_of(path.stem) if not is_text(node.body[0])]
     assert unexplained == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: str(path.stem))
+def test_no_function_has_the_name_of_a_field(path: Path) -> None:
+    """What a function reads, and what it calls, is told by the names in its code."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert functions & Machine.shapes().keys() == set()
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: str(path.stem))

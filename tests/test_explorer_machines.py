@@ -58,6 +58,7 @@ SEEN: dict[str, tuple[int, int, int, int]] = {
     "after-power-off-balloon": (1_368, 1_368, 9_220, 24),
     "after-power-off-moving": (766, 8_102, 1_624, 30),
     "two-guests": (240, 960, 2_160, 8),
+    "migrating": (2_272, 19_320, 9_460, 19),
 }
 QUICK = ("common", "first-touch", "domains")
 

@@ -166,10 +166,14 @@ SHOWN: dict[str, tuple[str, int, str]] = {
     "SYN-87": ("admission", 2, "what_is_shared_out_is_there"),
     "SYN-88": ("following", 2, "what_is_set_aside_gives_way_to_minimums_only"),
     "SYN-62": ("warm", 4, "moved_only_with_a_reason"),
+    "SYN-91": ("migrating", 2, "only_pages_with_a_frame_of_their_own_move"),
+    "SYN-92": ("migrating", 2, "last_low_frames_are_for_devices"),
+    "SYN-93": ("migrating", 0, "a_page_to_spare_can_be_paged_out"),
 }
 NOT_SHOWN = {
     "SYN-2": "it is a parameter that is wrong: no machine is set up with a tax rate of 1",
     "SYN-81": "a law refuses it, about two machines that differ in their tax: the explorer asks what is true of one",
+    "SYN-90": "no machine tries a step that the reading in force does not have",
     "SYN-89": "laws refuse it; no rule asks for a tax that follows scarcity",
     "SYN-83": "on no machine is more to be taken than another VM has; a law refuses it, about two machines",
 }

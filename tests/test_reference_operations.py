@@ -20,6 +20,7 @@ from pagelaw.spec.vocabulary import (
     Ballooned,
     DataOf,
     Dying,
+    ForPaging,
     Free,
     HintFrame,
     Idle,
@@ -38,6 +39,7 @@ from pagelaw.spec.vocabulary import (
     Slot,
     Swapped,
     Transfer,
+    Unmapping,
     Untouched,
     Vacated,
     VPage,
@@ -307,6 +309,14 @@ def test_a_page_is_not_paged_out_without_an_attempt_to_share_or_at_the_minimum(o
     assert found.value.reason == Refused.TRY_SHARING_FIRST
 
 
+def test_a_page_is_paged_out_at_once_where_sharing_need_not_come_first() -> None:
+    on = server(share_first=False)
+    p = paged_out(on)
+    on.read(A, 0, W0)
+    on.do(paging.pick_for_paging, (p,))
+    assert on.s.operation[p] == Unmapping(ForPaging())
+
+
 # Devices, moving.
 
 
@@ -334,6 +344,22 @@ def test_a_low_page_makes_room_only_when_no_low_frame_is_free() -> None:
     on.run(op.first_touch, low, MPN(0))
     on.run(op.make_room, low, hot)
     assert (on.s.pmap[page(A, 1)], on.s.frame[MPN(0)]) == (Mapped(MPN(1)), Free())
+
+
+def test_a_page_moves_for_any_reason_only_where_that_is_done() -> None:
+    for migrate in (True, False):
+        on = server(migrate=migrate, low_frames=4, low_reserve=2)
+        p, new = page(A, 0), MPN(7)
+        on.run(op.first_touch, p, MPN(8))
+        on.write(A, 0, W0, X1)
+        if not migrate:
+            assert refused(on, op.migrate, p, new) == Refused.NOT_IN_USE_BY_READING
+            continue
+        on.run(op.migrate, p, new)
+        assert (on.s.pmap[p], on.s.frame[MPN(8)], on.read(A, 0, W0)) == (Mapped(new), Free(), X1)
+        on.run(op.migrate, p, MPN(0))
+        on.run(op.first_touch, page(A, 1), MPN(1))
+        assert refused(on, op.migrate, p, MPN(2)) == Refused.KEPT_FOR_DEVICES
 
 
 def test_the_last_low_frames_are_kept_for_devices_and_hot_pages() -> None:

@@ -32,6 +32,8 @@ READINGS = {
     "two domains": Sizes(domains=2, vms=3, pages=3, frames=13),
     "counts overflow": Sizes(count_top=1, minimum=0),
     "ballooned memory is taken back in blocks": Sizes(block=3, minimum=0),
+    "pages leave without an attempt to share them": Sizes(share_first=False, minimum=0),
+    "pages move for any reason": Sizes(migrate=True, low_reserve=1),
 }
 
 # Everything on, and little memory: what the broken rules below are looked for in.
@@ -60,12 +62,13 @@ def test_nothing_is_violated_in_long_runs(sizes: Sizes, seed: int) -> None:
 
 
 def test_every_rule_is_done_and_refused_for_many_reasons() -> None:
-    """Over one busy run, and one without any of the optional readings."""
+    """Over one busy run, one without any of the optional readings, and one in which pages move for any reason."""
     done: Counter[str] = Counter()
     reasons = set()
-    for sizes in (BUSY, Sizes(minimum=2, hash_bits=0, domains=2, frames=8, block=2)):
+    few_frames = Sizes(minimum=2, hash_bits=0, domains=2, frames=8, block=2)
+    for sizes, steps in ((BUSY, 200_000), (few_frames, 200_000), (Sizes(migrate=True), 20_000)):
         scheduler = Scheduler(machine(sizes), seed=11)
-        scheduler.run(200_000)
+        scheduler.run(steps)
         done.update({rule.__name__: times for rule, times in scheduler.done.items()})
         reasons |= {reason for _, reason in scheduler.refused}
     assert [name for name in REGISTER["rule"] if done[name] < 5] == []

@@ -141,6 +141,15 @@ CORNERS = (
                  "end_outbound", "move_to_low", "finish_protecting_move", "move_over", "leave_old_frame", "abandon"),
     ),
     Small(
+        name="migrating", states=2_272,
+        about="a page moves for reasons of the server's own, and leaves without an attempt to share it",
+        sizes=attrs.evolve(ONE, frames=4, low_frames=2, low_reserve=1, transfers=1, migrate=True, share_first=False),
+        begin=beginnings.touched_from_above, rows=ROWS, forgets=True,
+        actions=("mark", "fill_device_entry", "start_outbound", "end_outbound", "move_at_will", "all_flush",
+                 "finish_protecting_move", "move_over", "leave_old_frame", "abandon", "pick_for_paging",
+                 "finish_unmapping", "write_out", "commit_page_out", "power_vm_off"),
+    ),
+    Small(
         name="hints-left", states=115,
         about="a page has left a hint, and then its VM is powered off",
         sizes=attrs.evolve(TWO, pages=1, frames=2, minimum=0), begin=beginnings.touched, rows=ROWS, forgets=True,

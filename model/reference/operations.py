@@ -231,7 +231,7 @@ def unmap(s: Machine, page: Page) -> Steps:
 
 def page_out(s: Machine, page: Page, slot: Slot | None = None) -> Steps:
     """A page goes to the swap area, without a write if an exact copy is there; if it can be shared, that is all."""
-    if operations.frame_is_private(s, page) and not s.attempted[page]:
+    if paging.is_to_be_shared_first(s, page):
         yield from scan(s, page, leaving=True)
         if not operations.frame_is_private(s, page):
             return
@@ -347,6 +347,12 @@ def remap(s: Machine, page: Page, new: MPN | None = None) -> Steps:
 def make_room(s: Machine, page: Page, hot: Page, new: MPN | None = None) -> Steps:
     """A page moves from low to high memory, as no low frame is free for a hot page."""
     yield remapping.move_to_high, (page, hot, new or first_free_frame(s, low=False))
+    yield from move(s, page)
+
+
+def migrate(s: Machine, page: Page, new: MPN | None = None) -> Steps:
+    """A page moves to another frame, for reasons of the server's own."""
+    yield remapping.move_at_will, (page, new or first_free_frame(s))
     yield from move(s, page)
 
 

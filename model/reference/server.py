@@ -252,6 +252,8 @@ class Server(Choosing):
             return paging.forget_kept_slot, (page,)
         if chosen < 0.86 and type(s.frame_slot[mpn]) is KeptSlot:
             return paging.forget_copy_of_shared_frame, (mpn,)
+        if s.migrate and chosen > 0.96:
+            return remapping.move_at_will, (page, self.free_frame())
         return self.io(self.any_of(self.transfers), page)
 
     def low_page(self) -> Page | None:
@@ -310,8 +312,8 @@ class Server(Choosing):
         if s.swapped[vm] >= s.swap_target[vm]:
             return paging.set_swap_target, (vm, self.level(vm))
         if operations.frame_is_private(s, page):
-            tried = s.attempted[page] and self.chance(0.95)
-            return (paging.pick_for_paging, (page,)) if tried else self.scan(page, leaving=True)
+            scanned = paging.is_to_be_shared_first(s, page) or not self.chance(0.95)
+            return self.scan(page, leaving=True) if scanned else (paging.pick_for_paging, (page,))
         shared = (s.swap_shared or self.chance(0.3)) and type(s.pmap[page]) is Mapped
         return (paging.pick_for_paging, (page,)) if shared else self.policy(vm)
 

@@ -82,6 +82,8 @@ class Sizes:
     swap_shared: bool = False
     take_over: bool = False
     displace: bool = False
+    migrate: bool = False
+    share_first: bool = True
     garbage: int = 0
     """Seed of what is in the frames and slots at boot."""
 
@@ -180,6 +182,8 @@ def machine(sizes: Sizes, hashing: Hashing | None = None) -> Machine:
         swap_shared=sizes.swap_shared,
         take_over=sizes.take_over,
         displace=sizes.displace,
+        migrate=sizes.migrate,
+        share_first=sizes.share_first,
     )
     for entry in REGISTER["assumption"].values():
         per_vm = "vm" in entry.function.__wrapped__.__annotations__  # type: ignore[attr-defined]
