@@ -13,7 +13,7 @@ from pagelaw.spec.machine import Machine
 from pagelaw.spec.refusals import Refused
 from pagelaw.spec.vocabulary import VCPU, Page
 
-from .fields import Field, Malformed, check_fields, shown
+from .fields import Field, Malformed, check, check_fields, shown
 from .header import Header
 from .naming import Name
 from .operations import OPERATIONS, Operation, Pages, TransferName
@@ -110,8 +110,23 @@ class Events:
         """How the arguments of an operation are read: KeyError or TypeError if a field is missing or not right."""
         pages, cpus, words, vms = self.pages, self.cpus, self.words, self.vms
 
+        def page(event: dict[str, Any]) -> Page:
+            number = event["page"]
+            if type(number) is not int:
+                raise TypeError
+            return pages[event["vm"]][number]
+
+        def word(event: dict[str, Any]) -> Word:
+            number = event["word"]
+            if type(number) is not int:
+                raise TypeError
+            return words[number]
+
         def cpu(event: dict[str, Any]) -> VCPU:
-            return cpus[event["vm"]][event["cpu"] if "cpu" in event else 0]
+            number = event.get("cpu", 0)
+            if type(number) is not int:
+                raise TypeError
+            return cpus[event["vm"]][number]
 
         def value(event: dict[str, Any]) -> Value:
             number = event["value"]
@@ -119,16 +134,19 @@ class Events:
                 raise TypeError
             return Value(number)
 
+        def checked(kind: Any) -> Callable[[dict[str, Any]], Any]:
+            ((name, field),) = ARGUMENTS[kind].items()
+
+            def read(event: dict[str, Any]) -> Any:
+                check(event[name], field, name)
+                return event[name]
+
+            return read
+
         one: dict[Any, Callable[[dict[str, Any]], Any]] = {
-            VM: lambda event: vms[event["vm"]],
-            Page: lambda event: pages[event["vm"]][event["page"]],
-            Word: lambda event: words[event["word"]],
-            Value: value,
-            VCPU: cpu,
-            Pages: lambda event: event["pages"],
-            TransferName: lambda event: event["transfer"],
-            bool: lambda event: event["writes"],
-        }
+            VM: lambda event: vms[event["vm"]], Page: page, Word: word, Value: value, VCPU: cpu,
+            Pages: checked(Pages), TransferName: checked(TransferName), bool: checked(bool),
+        }  # fmt: skip
         readers = [one[kind] for kind in operation.arguments.values()]
         if len(readers) == 3:
             first, second, third = readers
@@ -192,17 +210,18 @@ class Events:
         if what == "end":
             event.ends = made["end"]
         elif what == "settle":
+            if made["settle"] is not True:
+                check(made["settle"], SETTLE_LIST, "settle")
             event.settles = SETTLES if made["settle"] is True else tuple(made["settle"])
         return event
 
     def _afterwards(self, made: dict[str, Any], event: Event, fields: dict[str, Field]) -> None:
         """What was taken, answered and seen."""
-        try:
-            check_fields(made, fields, "")
-        except Malformed as wrong:
-            raise wrong from None
+        check_fields(made, fields, "")
         event.took = made.get("took", {})
         event.refused = made.get("refused", "")
+        if type(event.refused) is not str and event.refused is not True:
+            raise Malformed(f"refused is {shown(event.refused)}, and should be true or the name of a reason")
         if "got" in made:
             event.got = self._got(made, event.operation)
         event.saw = [self._seen(one, f"saw[{at}]") for at, one in enumerate(made.get("saw", ()))]
@@ -224,6 +243,8 @@ class Events:
 
     def _seen(self, one: dict[str, Any], path: str) -> dict[str, Any]:
         """One observation, with the page or VM that it is of."""
+        if type(one) is not dict:
+            raise Malformed(f"{path} is {shown(one)}, and should be an object")
         kind = SEEN_OF_PAGE if "page" in one else SEEN_OF_VM if "vm" in one else SEEN_OF_FRAME if "frame" in one else SEEN_OF_ALL
         check_fields(one, kind, path)
         made = dict(one)
@@ -295,6 +316,8 @@ OTHER_FIELDS: dict[str, dict[str, Field]] = {
     },
     "saw": {"saw": AFTERWARDS["saw"]},
 }  # fmt: skip
+SETTLE_LIST = Field("list", "internal operations", ["scan"], most=len(SETTLES),
+                    inner=Field("one", "an internal operation", "scan", options=SETTLES))  # fmt: skip
 PLAIN_FIELDS = {
     name: frozenset(fields_of(operation).keys() - {"took", "refused", "saw", "begin"})
     for name, operation in OPERATIONS.items()

@@ -115,6 +115,8 @@ class Program:
     def stop(self) -> None:
         """It is no longer needed. Broken, if it does not end, or ends with an error."""
         self.ask({"cmd": "stop"})
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         try:
             code = self._process.wait(self.seconds)
         except subprocess.TimeoutExpired:
