@@ -110,12 +110,12 @@ def test_nothing_is_left_when_pagelaw_is_ended(how: signal.Signals, tmp_path: Pa
 
 
 class Forgetful(Reference):
-    """Reads of page 2 are always zero."""
+    """Reads give zero."""
 
     def do(self, event: dict[str, object]) -> dict[str, object]:
         """As it should be, but for that."""
         answer = super().do(event)
-        if event["do"] == "read" and event["page"] == 2 and "got" in answer:
+        if event["do"] == "read" and "got" in answer:
             answer = {"got": 0}
         return answer
 
@@ -125,7 +125,7 @@ TestReference = state_machine(Reference).TestCase
 
 def test_a_python_object_is_driven_by_hypothesis() -> None:
     with pytest.raises(Differs, match="allowed here is only"):
-        run_state_machine_as_test(state_machine(Forgetful), settings=settings(max_examples=300, database=None))  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(state_machine(Forgetful), settings=settings(max_examples=100, database=None, derandomize=True))  # type: ignore[no-untyped-call]
 
 
 def test_the_operations_of_a_run_are_those_that_it_names() -> None:

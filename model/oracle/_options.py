@@ -1,5 +1,7 @@
 """Temporary."""
 class O:
     def __init__(self, sentence): self.sentence = sentence
-OPTIONS = {n: O(n) for n in ("keep_slot","swap_shared","take_over","displace")}
-PROFILES = {"esx": dict(keep_slot=False,swap_shared=False,take_over=False,displace=False), "linux": dict(keep_slot=True,swap_shared=True,take_over=False,displace=False)}
+ESX=dict(keep_slot=False,swap_shared=False,take_over=False,displace=False,share_first=True,migrate=False)
+LINUX=dict(keep_slot=True,swap_shared=True,take_over=False,displace=False,share_first=False,migrate=True)
+OPTIONS = {n: O(n) for n in ESX}
+PROFILES = {"esx": ESX, "linux": LINUX}

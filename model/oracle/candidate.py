@@ -202,7 +202,7 @@ class Candidate:
         if not paging.may_lose_a_page(s, page.vm):
             return (True, False)
         if not s.attempted[page]:
-            return (True,) if getattr(s, 'share_first', True) else (False, True)
+            return (True,) if s.share_first else (False, True)
         return (False,) if sharing.nothing_matches(s, page) else (False, True)
 
     def partners(self, page: Page, matching: list[Page]) -> list[Page]:

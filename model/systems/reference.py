@@ -28,7 +28,7 @@ class Reference:
 
     def start(self) -> dict[str, Any]:
         """What it can do: everything."""
-        return {"pagelaw": 1, "system": "pagelaw reference", "profile": self.profile, "operations": [one for one in OPERATIONS if one != "migrate"]}
+        return {"pagelaw": 1, "system": "pagelaw reference", "profile": self.profile, "operations": list(OPERATIONS)}
 
     def reset(self, machine: dict[str, Any]) -> dict[str, Any]:
         """A new machine."""
