@@ -15,15 +15,16 @@ import attrs
 from pagelaw.spec.language import REGISTER, Blocked, Entry, State, Sum
 from pagelaw.spec.machine import SIZES, Machine
 from pagelaw.spec.private_memory import PrivateMemory
+from pagelaw.spec.profiles import PROFILES
 
 Change = tuple[str, tuple[Any, ...], Any, Any]
 
 
 LEAST: dict[str, Any] = {
     "hard_threshold": 1, "soft_threshold": 2, "high_threshold": 3,
-    "share_first": True, "shares": 1, "sample_size": 1, "slow_gain": Fraction(1, 8), "fast_gain": Fraction(1, 2),
+    **PROFILES["esx"], "shares": 1, "sample_size": 1, "slow_gain": Fraction(1, 8), "fast_gain": Fraction(1, 2),
 }
-"""The plainest values of parameters where that is not 0 or no."""
+"""The plainest values of parameters that cannot all be 0, and of options, which are as in the paper."""
 
 ERRORS = (AttributeError, TypeError, KeyError, AssertionError, ZeroDivisionError)
 """What running a function of the specification raises where it is not defined."""

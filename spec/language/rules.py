@@ -109,6 +109,7 @@ class Grade(Enum):
     PAPER_PERMITS = "the paper leaves it open in so many words"
     PAPER_SILENT = "the paper says nothing"
     OUR_READING = "a numbered reading fixes what is admissible"
+    PAPER_DIFFERS = "the paper says otherwise, and real systems do so all the same"
 
 
 @attrs.frozen
