@@ -328,7 +328,7 @@ def remap(c: Candidate, page: Page) -> Steps:
 @operation()
 def migrate(c: Candidate, page: Page) -> Steps:
     """A page moves to another frame, for reasons of the server."""
-    yield remapping.migrate, (page, c.frame_for(page))
+    yield remapping.move_at_will, (page, c.frame_for(page))
     yield from reference.move(c.machine, page)
 
 
