@@ -95,7 +95,8 @@ def test_what_is_wrong_is_caught(wrong: dict[str, str], folder: Path) -> None:
     assert text().count(wrong["old"]) == 1
     found = driven(built(folder, text().replace(wrong["old"], wrong["new"])), runs=60)
     assert found.verdict == "forbidden"
-    assert found.first is not None and found.failure is not None and found.failure.violation is not None
+    assert found.failure is not None
+    assert found.failure.violation is not None
     named = {clause for reason in found.failure.violation.reasons for clause in reason.clauses}
     assert wrong["clause"] in named
     assert len(found.failure.events) <= 10
@@ -115,16 +116,18 @@ def test_a_failure_is_shrunk_saved_judged_and_replayed(
     program = built(folder, text().replace(wrong["old"], wrong["new"]))
     assert main(["conform", "--save", str(tmp_path), "--", program]) == 1
     told = capsys.readouterr().out
-    assert "as short as it can be, 7:" in told and "ESX-4.2-08" in told
+    assert "as short as it can be, 7:" in told
+    assert "ESX-4.2-08" in told
     trace = str(tmp_path / "failure.jsonl")
     assert judge_file(trace).verdict == "forbidden"
     assert main(["conform", "--replay", trace, "--", program]) == 1
     assert main(["conform", "--replay", trace, "--", built(folder, text())]) == 0
     capsys.readouterr()
     test = tmp_path / "test_failure.py"
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)], capture_output=True,
-                          text=True, timeout=120, check=False)  # fmt: skip
-    assert done.returncode == 1 and "test_what_was_not_allowed" in done.stdout
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "test_what_was_not_allowed" in done.stdout
 
 
 @needs_compiler
@@ -133,7 +136,8 @@ def test_no_single_event_of_a_shrunk_failure_can_be_left_out(folder: Path) -> No
     program = Restarted([built(folder, text().replace(wrong["old"], wrong["new"]))])
     try:
         found = conform(program, 20, 80, 0)
-        assert found.failure is not None and found.able is not None
+        assert found.failure is not None
+        assert found.able is not None
         events, able = found.failure.events, found.able.of_run(found.seed)
         for left_out in range(len(events) - 1):
             again = replay(program, able, [*events[:left_out], *events[left_out + 1 :]])

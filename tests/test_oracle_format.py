@@ -18,11 +18,15 @@ from pagelaw.model.oracle.judge import ALLOWED, MALFORMED, Judge
 from pagelaw.model.oracle.operations import OPERATIONS
 from pagelaw.model.oracle.schemas import FOLDER, format_text, schemas
 
-HEADER = b'{"pagelaw":1,"machine":{"vms":[{"name":"A","pages":4},{"name":"B","pages":4}],"frames":6,"slots":8,"words":2}}'
+HEADER = (
+    b'{"pagelaw":1,"machine":{"vms":[{"name":"A","pages":4},{"name":"B","pages":4}],"frames":6,"slots":8,"words":2}}'
+)
 EVENTS = (
-    b'{"do":"power_on","vm":"A"}', b'{"do":"write","vm":"A","page":3,"word":1,"value":7,"saw":[{"vm":"A","page":3,"frame":"f1"}]}',
+    b'{"do":"power_on","vm":"A"}',
+    b'{"do":"write","vm":"A","page":3,"word":1,"value":7,"saw":[{"vm":"A","page":3,"frame":"f1"}]}',
     b'{"do":"read","vm":"A","page":3,"word":1,"got":7}', b'{"settle":["scan"],"saw":[{"free_frames":5}]}',
-    b'{"do":"page_out","vm":"A","page":3,"took":{"slot":0},"begin":"x"}', b'{"end":"x","saw":[{"vm":"A","page":3,"slot":0}]}',
+    b'{"do":"page_out","vm":"A","page":3,"took":{"slot":0},"begin":"x"}',
+    b'{"end":"x","saw":[{"vm":"A","page":3,"slot":0}]}',
     b'{"step":"set_swap_target","vm":"A","pages":2}', b'{"do":"page_in","vm":"B","page":0,"refused":"VM_NOT_RUNNING"}',
 )  # fmt: skip
 VALIDATORS = {name: jsonschema.Draft202012Validator(made) for name, made in schemas().items()}
@@ -65,8 +69,10 @@ HEADERS = {
 @pytest.mark.parametrize("line", HEADERS)
 def test_headers_that_are_none(line: bytes) -> None:
     judge = judged(line, *EVENTS)
-    assert judge.verdict == MALFORMED and judge.malformed is not None
-    assert judge.malformed[0] == 1 and HEADERS[line] in judge.malformed[2]
+    assert judge.verdict == MALFORMED
+    assert judge.malformed is not None
+    assert judge.malformed[0] == 1
+    assert HEADERS[line] in judge.malformed[2]
 
 
 LINES = {
@@ -114,8 +120,10 @@ LINES = {
 @pytest.mark.parametrize("line", LINES)
 def test_lines_that_make_no_sense(line: bytes) -> None:
     judge = judged(HEADER, EVENTS[0], line)
-    assert judge.verdict == MALFORMED and judge.malformed is not None
-    assert judge.malformed[0] == 3 and LINES[line] in judge.malformed[2], judge.malformed
+    assert judge.verdict == MALFORMED
+    assert judge.malformed is not None
+    assert judge.malformed[0] == 3
+    assert LINES[line] in judge.malformed[2], judge.malformed
 
 
 def test_the_column_is_said() -> None:
@@ -135,7 +143,8 @@ def test_what_is_right_is_right_by_the_schema(line: bytes) -> None:
     VALIDATORS["header.schema.json"].validate(json.loads(HEADER))
 
 
-SCHEMA_CANNOT_SAY = ("'A' has", "the VMs are", "a page has", "under way", "9", "has 3 words", "no Page", "did you mean NO_FREE",
+SCHEMA_CANNOT_SAY = ("'A' has", "the VMs are", "a page has", "under way", "9", "has 3 words", "no Page",
+                     "did you mean NO_FREE",
                      "list of a VM", "lacks its", "there twice", "in a frame and")  # fmt: skip
 
 
@@ -153,7 +162,9 @@ def test_what_is_wrong_in_itself_is_wrong_by_the_schema(line: bytes) -> None:
 def test_the_page_names_every_operation_and_observation() -> None:
     page = format_text()
     assert all(f"  {name}(" in page for name in OPERATIONS)
-    assert all(f"  {field}: " in page for field in ("frame", "slot", "is", "words", "users", "saved", "balloon_done", "took"))
+    assert all(
+        f"  {field}: " in page for field in ("frame", "slot", "is", "words", "users", "saved", "balloon_done", "took")
+    )
 
 
 class TestFiles:
@@ -231,7 +242,9 @@ def mutated(random: Random, whole: bytes) -> bytes:
                 start = random.randrange(len(made))
                 made[at:at] = made[start : start + random.randrange(1, 40)]
             case _:
-                made[at:at] = random.choice((b'"', b"{", b"}", b"[", b"]", b",", b"9" * 30, b"-1", b"true", b"null", b'"A"', b"\n"))
+                made[at:at] = random.choice(
+                    (b'"', b"{", b"}", b"[", b"]", b",", b"9" * 30, b"-1", b"true", b"null", b'"A"', b"\n")
+                )
         if not made:
             return b""
     return bytes(made)

@@ -105,7 +105,9 @@ def test_the_condition_that_is_false_is_named_and_who_made_it_so() -> None:
 
 def test_several_reasons_to_refuse_may_hold_and_any_is_allowed() -> None:
     for reason in ("NO_MEMORY_TO_RESERVE", "NO_SWAP_TO_RESERVE"):
-        header = HEADER | {"machine": HEADER["machine"] | {"frames": 1, "slots": 1, "vms": [{"name": "A", "pages": 4, "minimum": 2}]}}
+        header = HEADER | {
+            "machine": HEADER["machine"] | {"frames": 1, "slots": 1, "vms": [{"name": "A", "pages": 4, "minimum": 2}]}
+        }
         assert judged([{"do": "power_on", "vm": "A", "refused": reason}], header).verdict == ALLOWED
 
 
@@ -132,7 +134,14 @@ def test_a_choice_that_was_not_observed_is_tried_both_ways() -> None:
 
 
 def test_a_stale_hint_may_be_gone_or_not() -> None:
-    returned = [*ON, write("A", 0, 7), write("B", 0, 7), {"do": "scan", "vm": "A", "page": 0}, write("A", 0, 8), write("A", 0, 7)]
+    returned = [
+        *ON,
+        write("A", 0, 7),
+        write("B", 0, 7),
+        {"do": "scan", "vm": "A", "page": 0},
+        write("A", 0, 8),
+        write("A", 0, 7),
+    ]
     for outcome in ("shared", "not shared"):
         assert judged([*returned, {"do": "scan", "vm": "B", "page": 0, "got": outcome}]).verdict == ALLOWED
 
@@ -149,11 +158,15 @@ class TestSettling:
     def test_but_not_if_they_differ(self) -> None:
         saw = [at("A", 0, "f1"), at("B", 1, "f1")]
         reason = only_reason(judged([*self.WRITTEN, {"settle": True, "saw": saw}]))
-        assert "ESX-4.2-04" in reason.clauses and "[7 0] and [8 0]" in reason.told
+        assert "ESX-4.2-04" in reason.clauses
+        assert "[7 0] and [8 0]" in reason.told
 
     def test_nor_if_the_trace_does_not_say_so(self) -> None:
         saw = [at("A", 0, "f1"), at("B", 0, "f1")]
-        assert "internal operation 'scan'" in only_reason(judged([*self.WRITTEN, {"settle": ["page_out"], "saw": saw}])).told
+        assert (
+            "internal operation 'scan'"
+            in only_reason(judged([*self.WRITTEN, {"settle": ["page_out"], "saw": saw}])).told
+        )
         assert judged([*self.WRITTEN, {"saw": saw}]).verdict == FORBIDDEN
 
     def test_a_page_may_have_been_paged_out_and_back(self) -> None:
@@ -191,7 +204,13 @@ class TestOverlapping:
         assert judged(events, self.HEADER).verdict == FORBIDDEN
 
     def test_two_writes_may_come_in_either_order(self) -> None:
-        begun = [*ON, write("A", 0, 1) | {"begin": 1}, write("A", 0, 2) | {"begin": 2, "cpu": 1}, {"end": 1}, {"end": 2}]
+        begun = [
+            *ON,
+            write("A", 0, 1) | {"begin": 1},
+            write("A", 0, 2) | {"begin": 2, "cpu": 1},
+            {"end": 1},
+            {"end": 2},
+        ]
         for value, verdict in ((1, ALLOWED), (2, ALLOWED), (0, FORBIDDEN)):
             assert judged([*begun, read("A", 0, value)], self.HEADER).verdict == verdict
 
@@ -207,8 +226,9 @@ class TestOverlapping:
 
 
 def test_single_steps() -> None:
-    steps = [
-        {"step": "power_vm_on", "vm": "A"}, {"step": "touch", "page": ["A", 1], "new": "f0"}, {"step": "clear", "page": ["A", 1]},
+    steps: list[dict[str, Any]] = [
+        {"step": "power_vm_on", "vm": "A"}, {"step": "touch", "page": ["A", 1], "new": "f0"},
+        {"step": "clear", "page": ["A", 1]},
         {"step": "install_cleared", "page": ["A", 1]},
         {"step": "guest_changes_table", "virtual": ["A", 0], "entry": ["Names", ["A", 1]]},
         {"step": "read_for_fill", "cpu": ["A", 0], "virtual": ["A", 0]}, {"step": "install_fill", "cpu": ["A", 0]},

@@ -30,6 +30,9 @@ for line in sys.stdin:
     seq = m["seq"]
 """
 
+BEGINS = "    start(seq) if m['cmd'] == 'start' else answer(seq) if m['cmd'] == 'reset' else "
+DOES_NOTHING = "    start(seq) if m['cmd'] == 'start' else "
+DOES_NOTHING += "answer(seq, unsupported=True) if m['cmd'] == 'do' else answer(seq)"
 PROGRAMS = {
     "never": ("hung", "    time.sleep(60)"),
     "rubbish": ("garbled", "    print('hello', flush=True)"),
@@ -44,14 +47,19 @@ PROGRAMS = {
     "killed": ("crashed", "    os.kill(os.getpid(), 9)"),
     "closes its output": ("crashed", "    os.close(1); time.sleep(60)"),
     "endless": ("garbled", "    sys.stdout.write('x' * 3_000_000); sys.stdout.flush(); time.sleep(60)"),
-    "dies in the middle": ("crashed", "    start(seq) if m['cmd'] == 'start' else answer(seq) if m['cmd'] == 'reset' else sys.exit(1)"),
-    "hangs in the middle": ("hung", "    start(seq) if m['cmd'] == 'start' else answer(seq) if m['cmd'] == 'reset' else time.sleep(60)"),
-    "answers twice": ("garbled", "    start(seq) if m['cmd'] == 'start' else (answer(seq), answer(seq), time.sleep(.2))"),
-    "wrong fields": ("garbled", "    start(seq) if m['cmd'] == 'start' else answer(seq) if m['cmd'] == 'reset' else answer(seq, saw=5)"),
-    "other values": ("garbled", "    start(seq) if m['cmd'] == 'start' else answer(seq) if m['cmd'] == 'reset' else answer(seq, value=5, do='read')"),
-    "can do nothing": ("unsupported", "    start(seq) if m['cmd'] == 'start' else answer(seq, unsupported=True) if m['cmd'] == 'do' else answer(seq)"),
-    "does not stop": ("hung", "    start(seq) if m['cmd'] == 'start' else answer(seq, **({} if m.get('do') in (None, 'power_on') else {'unsupported': True}))\n    if m['cmd'] == 'stop': time.sleep(60)"),
-    "bad end": ("crashed", "    start(seq) if m['cmd'] == 'start' else answer(seq, unsupported=True)\n    if m['cmd'] == 'stop': sys.exit(9)"),
+    "dies in the middle": ("crashed", BEGINS + "sys.exit(1)"),
+    "hangs in the middle": ("hung", BEGINS + "time.sleep(60)"),
+    "answers twice": (
+        "garbled", "    start(seq) if m['cmd'] == 'start' else (answer(seq), answer(seq), time.sleep(.2))",
+    ),
+    "wrong fields": ("garbled", BEGINS + "answer(seq, saw=5)"),
+    "other values": ("garbled", BEGINS + "answer(seq, value=5, do='read')"),
+    "can do nothing": ("unsupported", DOES_NOTHING),
+    "does not stop": (
+        "hung", DOES_NOTHING.replace("answer(seq, unsupported=True)", "answer(seq)")
+        + "\n    if m['cmd'] == 'stop': time.sleep(60)",
+    ),
+    "bad end": ("crashed", DOES_NOTHING + "\n    if m['cmd'] == 'stop': sys.exit(9)"),
 }  # fmt: skip
 CODES = {"hung": 1, "garbled": 1, "crashed": 1, "unsupported": 3}
 
@@ -89,7 +97,9 @@ def test_no_program(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_standard_error_is_kept_apart_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     script = tmp_path / "loud.py"
-    script.write_text("import sys\n" + START + "    print('why it fails', file=sys.stderr); sys.exit(1)\n", encoding="utf-8")
+    script.write_text(
+        "import sys\n" + START + "    print('why it fails', file=sys.stderr); sys.exit(1)\n", encoding="utf-8"
+    )
     assert main(["conform", "--", sys.executable, str(script)]) == 1
     assert "its standard error:\n  why it fails" in capsys.readouterr().out
 
@@ -98,8 +108,8 @@ def test_standard_error_is_kept_apart_and_shown(tmp_path: Path, capsys: pytest.C
 def test_nothing_is_left_when_pagelaw_is_ended(how: signal.Signals, tmp_path: Path) -> None:
     script = tmp_path / "sleeper.py"
     script.write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
-    process = subprocess.Popen([sys.executable, "-m", "pagelaw", "smoke", "--answer-within", "50", "--", sys.executable, str(script)],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ)  # fmt: skip
+    command = [sys.executable, "-m", "pagelaw", "smoke", "--answer-within", "50", "--", sys.executable, str(script)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ)
     deadline = time.monotonic() + 20
     while len(processes_of(str(script))) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -125,7 +135,9 @@ TestReference = state_machine(Reference).TestCase
 
 def test_a_python_object_is_driven_by_hypothesis() -> None:
     with pytest.raises(Differs, match="allowed here is only"):
-        run_state_machine_as_test(state_machine(Forgetful), settings=settings(max_examples=100, database=None, derandomize=True))  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
+            state_machine(Forgetful), settings=settings(max_examples=100, database=None, derandomize=True)
+        )
 
 
 def test_the_operations_of_a_run_are_those_that_it_names() -> None:

@@ -6,7 +6,7 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +60,12 @@ def add(commands: Any) -> None:
         "conform", help="drive a program and judge what it does", description=DESCRIPTION, epilog=PROTOCOL + EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--runs", metavar="N", type=reading.whole, default=100, help="runs, each from a reset on (default: 100)")
-    parser.add_argument("--steps", metavar="N", type=reading.whole, default=80, help="operations of a run (default: 80)")
+    parser.add_argument(
+        "--runs", metavar="N", type=reading.whole, default=100, help="runs, each from a reset on (default: 100)"
+    )
+    parser.add_argument(
+        "--steps", metavar="N", type=reading.whole, default=80, help="operations of a run (default: 80)"
+    )
     parser.add_argument("--seed", metavar="N", type=reading.number, default=0, help="where the runs begin (default: 0)")
     parser.add_argument("--save", metavar="DIR", help="write what fails there: failure.jsonl, test_failure.py")
     parser.add_argument("--replay", metavar="FILE", help="send the operations of this trace instead")
@@ -103,7 +107,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.replay is not None:
         return run_replay(arguments, program)
     try:
-        found = conform(program, arguments.runs, arguments.steps, arguments.seed, Progress() if sys.stderr.isatty() else None)
+        found = conform(
+            program, arguments.runs, arguments.steps, arguments.seed, Progress() if sys.stderr.isatty() else None
+        )
     finally:
         program.end()
     if found.failure is not None and folder is not None:
@@ -180,7 +186,11 @@ def run_smoke(arguments: argparse.Namespace) -> int:
         return 1
     finally:
         program.end()
-    print(f"{done} operations were answered, and all answers are allowed" if done else "none of these operations is among its own")
+    print(
+        f"{done} operations were answered, and all answers are allowed"
+        if done
+        else "none of these operations is among its own"
+    )
     return 0 if done else 3
 
 
@@ -190,14 +200,19 @@ def show_errors(errors: str) -> None:
         print("its standard error:\n" + "\n".join(f"  {line}" for line in errors.strip().splitlines()[-20:]))
 
 
-def text(found: Conformed, command: list[str], folder: Path | None) -> Iterator[str]:
+def text(found: Conformed, command: Sequence[str], folder: Path | None) -> Iterator[str]:
     """All that is to be said."""
     from pagelaw.model.oracle.telling import failure_text
 
     system = found.able.header.get("system", command[0]) if found.able is not None else command[0]
     profile = found.able.header.get("profile", "esx") if found.able is not None else ""
-    yield f"{system}: {found.verdict}" + (f": {found.told}" if found.told else "") + (f" (profile {profile})" if profile else "")
-    yield f"  {found.runs} runs, {found.events:,} operations, {len(found.rules)} rules and {len(found.refusals)} reasons to refuse seen"
+    yield (
+        f"{system}: {found.verdict}"
+        + (f": {found.told}" if found.told else "")
+        + (f" (profile {profile})" if profile else "")
+    )
+    seen = f"{len(found.rules)} rules and {len(found.refusals)} reasons to refuse seen"
+    yield f"  {found.runs} runs, {found.events:,} operations, {seen}"
     if found.unsupported:
         yield f"  unsupported: {', '.join(f'{name} ({count})' for name, count in sorted(found.unsupported.items()))}"
     failure = found.failure
@@ -207,7 +222,8 @@ def text(found: Conformed, command: list[str], folder: Path | None) -> Iterator[
             yield from (f"  {line}" for line in found.errors.strip().splitlines()[-20:])
         return
     assert found.first is not None
-    yield f"  the run with seed {found.seed} failed after {len(found.first.events)} operations; as short as it can be, {len(failure.events)}:"
+    yield f"  the run with seed {found.seed} failed after {len(found.first.events)} operations;"
+    yield f"  as short as it can be, {len(failure.events)}:"
     yield from (f"    {line}" for line in failure.lines)
     if failure.how in ("crashed", "hung"):
         yield f"    {json.dumps(failure.events[-1])}"
@@ -216,7 +232,7 @@ def text(found: Conformed, command: list[str], folder: Path | None) -> Iterator[
         yield f"again: pagelaw conform --replay {folder / 'failure.jsonl'} -- {shlex.join(command)}"
 
 
-def save(folder: Path, command: list[str], found: Conformed) -> None:
+def save(folder: Path, command: Sequence[str], found: Conformed) -> None:
     """The failure as a trace and as a test."""
     from pagelaw.model.oracle.conforming import as_test
 
@@ -240,7 +256,8 @@ def as_json(found: Conformed) -> dict[str, Any]:
         "unsupported": dict(sorted(found.unsupported.items())), "rules": dict(sorted(found.rules.items())),
         "refusals": dict(sorted(found.refusals.items())),
         "failure": None if failure is None else {
-            "seed": found.seed, "told": list(failure_text(failure)), "trace": [json.loads(line) for line in failure.lines],
+            "seed": found.seed, "told": list(failure_text(failure)),
+            "trace": [json.loads(line) for line in failure.lines],
             "events": list(failure.events),
         },
     }  # fmt: skip

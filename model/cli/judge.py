@@ -21,7 +21,7 @@ told in `pagelaw judge --format`.
 
 EPILOG = """\
 a trace:
-  {"pagelaw": 1, "system": "toy", "machine": {"vms": [{"name": "A", "pages": 4}, {"name": "B", "pages": 4}], "frames": 8, "slots": 8}}
+  {"pagelaw": 1, "system": "toy", "machine": {"vms": [{"name": "A", "pages": 4}, ...], "frames": 8, "slots": 8}}
   {"do": "power_on", "vm": "A"}
   {"do": "write", "vm": "A", "page": 3, "word": 0, "value": 7, "saw": [{"vm": "A", "page": 3, "frame": "f1"}]}
   {"do": "read", "vm": "A", "page": 3, "word": 0, "got": 7}
@@ -43,11 +43,15 @@ def add(commands: Any) -> None:
         "judge", help="judge traces of an implementation", description=DESCRIPTION, epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("traces", metavar="TRACE", nargs="*", help="a file of JSON lines, also gzipped; - for standard input")
+    parser.add_argument(
+        "traces", metavar="TRACE", nargs="*", help="a file of JSON lines, also gzipped; - for standard input"
+    )
     parser.add_argument("--continue", dest="goes_on", action="store_true",
                         help="go on after a line that is forbidden, from what was seen")  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="write all that is found there")
-    parser.add_argument("--jobs", metavar="N", type=reading.whole, default=1, help="judge so many traces at a time (default: 1)")
+    parser.add_argument(
+        "--jobs", metavar="N", type=reading.whole, default=1, help="judge so many traces at a time (default: 1)"
+    )
     parser.add_argument("--format", action="store_true", help="print how a trace is written, field by field, and stop")
     parser.set_defaults(run=run)
 
@@ -65,7 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise reading.BadInput("judge: no trace is named (see pagelaw judge --help)")
     to = reading.file("--json", arguments.json)
     found: list[Judged] = []
-    for judged in judge_files(arguments.traces, arguments.goes_on, arguments.jobs, Progress() if sys.stderr.isatty() else None):
+    for judged in judge_files(
+        arguments.traces, arguments.goes_on, arguments.jobs, Progress() if sys.stderr.isatty() else None
+    ):
         found.append(judged)
         print("\n".join(text(judged)), flush=True)
     if to is not None:

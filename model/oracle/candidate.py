@@ -63,8 +63,12 @@ class Candidate:
 
     RUNNING: tuple[Life, ...] = (Running(),)
 
-    def __init__(self, machine: Machine, low: frozenset[Name] = frozenset(), told: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, machine: Machine, low: frozenset[Name] = frozenset(), told: frozenset[str] = frozenset()
+    ) -> None:
         self.machine, self.low, self.told = machine, low, told
+        self.all_frames: Sequence[MPN] = machine.ids[MPN]
+        self.all_slots: Sequence[Slot] = machine.ids[Slot]
         self.log = Log(machine)
         self.frames: Names[MPN] = Names(self._frame_is_free, self.log.changes.append)
         self.slots: Names[Slot] = Names(self._slot_is_free, self.log.changes.append)
@@ -79,6 +83,8 @@ class Candidate:
         self.steps: list[tuple[Rule, tuple[Any, ...], int]] = []
         """The steps of the event, each with how many changes there were before it."""
         self.returned: Any = None
+        self.freedoms: list[str] = []
+        """Declared freedoms that the event takes (`pagelaw.spec.profiles`)."""
         self.is_paging_out = False
         """Whether the operation that is followed is to page a page out."""
         self.refused: Blocked | None = None
@@ -87,7 +93,7 @@ class Candidate:
         self.doubtful: dict[Page, bool] = {}
         """Pages that left a hint which was stale at some time since: the implementation may have removed it then."""
         self.by_steps = False
-        """Whether the trace tells of single steps: then translations matter, which operations fill as they need them."""
+        """Whether the trace tells of single steps: then translations matter; operations fill them as they need them."""
         self.pending: dict[Name, Any] = {}
         """Operations under way (see `pending`), by the names that the trace gives them."""
         self.writers: dict[tuple[str, Any], tuple[int, Rule]] = {}
@@ -122,6 +128,7 @@ class Candidate:
         self.took, self.seen_pages = took, seen_pages
         self.decisions, self.options = list(decisions), []
         self.steps.clear()
+        self.freedoms.clear()
         self.returned, self.is_paging_out = None, False
 
     def do(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
@@ -156,7 +163,7 @@ class Candidate:
             LENIENT(rule)(self.machine, *arguments)
         except Blocked as refused:
             FALSE_GUARDS.append(refused.reason)
-        except Exception:  # noqa: BLE001, S110  (after a guard that is false the rest of a rule need not make sense)
+        except Exception:
             pass
         return tuple(dict.fromkeys(reason.name for reason in FALSE_GUARDS))
 
@@ -266,13 +273,13 @@ class Candidate:
             name = self.seen_pages.get(page, {}).get("frame")
         if name is not None:
             return self.frame(name)
-        both = 0 < len(self.low) < len(self.machine.ids[MPN])
+        both = 0 < len(self.low) < len(self.all_frames)
         if low is None and both:
             kinds = [kind for kind in (False, True) if self._free_frame(kind) is not None]
             low = self.choose(kinds) if kinds else None
         found = self._free_frame(low if both else None)
         if found is None:
-            return self.machine.ids[MPN][0]
+            return self.all_frames[0]
         self.frames.take_unnamed(found)
         return found
 
@@ -280,16 +287,16 @@ class Candidate:
         """What a frame's name stands for; a new name for a free frame, which it stands for from now on."""
         found = self.frames.find(name)
         if found is None:
-            both = 0 < len(self.low) < len(self.machine.ids[MPN])
+            both = 0 < len(self.low) < len(self.all_frames)
             found = self._free_frame((name in self.low) if both else None)
             if found is None:
-                return self.machine.ids[MPN][0]
+                return self.all_frames[0]
             self.frames.bind(name, found)
         return found
 
     def _free_frame(self, low: bool | None) -> MPN | None:
         """A free frame, of low or high memory if that matters; the search goes on where the last one ended."""
-        frames, use, is_low = self.machine.ids[MPN], self.machine.frame, self.machine.low
+        frames, use, is_low = self.all_frames, self.machine.frame, self.machine.low
         if self.machine.free_frames == 0:
             return None
         for at in range(self._next_frame - len(frames), self._next_frame):
@@ -301,6 +308,7 @@ class Candidate:
 
     def in_their_names(self, told: str) -> str:
         """A text with frames and slots by the implementation's names; "?" for one that was not named yet."""
+
         def name(found: re.Match[str]) -> str:
             names: Names[Any] = self.frames if found[1] == "m" else self.slots
             known = names.named.get((MPN if found[1] == "m" else Slot)(int(found[2])))
@@ -320,7 +328,7 @@ class Candidate:
             self.forget_copies(None)
             found = self._free_slot()
         if found is None:
-            return self.machine.ids[Slot][0]
+            return self.all_slots[0]
         self.slots.take_unnamed(found)
         return found
 
@@ -359,12 +367,12 @@ class Candidate:
         if found is None:
             found = self._free_slot()
             if found is None:
-                return self.machine.ids[Slot][0]
+                return self.all_slots[0]
             self.slots.bind(name, found)
         return found
 
     def _free_slot(self) -> Slot | None:
-        slots, count = self.machine.ids[Slot], self.machine.slot_count
+        slots, count = self.all_slots, self.machine.slot_count
         if self.machine.free_slots == 0:
             return None
         for at in range(self._next_slot - len(slots), self._next_slot):

@@ -64,7 +64,9 @@ def capabilities(answer: dict[str, Any]) -> Capabilities:
     if answer["pagelaw"] != VERSION:
         raise Malformed(f"it speaks version {answer['pagelaw']!r}, and this pagelaw version {VERSION} only")
     check_fields(answer, START_FIELDS, "")
-    header = {"pagelaw": VERSION} | {name: answer[name] for name in ("system", "profile", "options", "tells") if name in answer}
+    header = {"pagelaw": VERSION} | {
+        name: answer[name] for name in ("system", "profile", "options", "tells") if name in answer
+    }
     needs = answer.get("machine", {})
     return Capabilities(tuple(answer["operations"]), header | {"machine": MACHINE | needs}, needs,
                         answer.get("largest", 2**64 - 1))  # fmt: skip

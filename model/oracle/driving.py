@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import attrs
 
 from pagelaw.spec.language import VM
-from pagelaw.spec.vocabulary import Ballooned, Mapped, Page, Running, Shared, Swapped
+from pagelaw.spec.operations import frame_is_private
+from pagelaw.spec.vocabulary import Ballooned, Mapped, Page, Running, Swapped
 
 from .capabilities import Capabilities
 from .fields import Malformed
@@ -89,7 +90,9 @@ class Run:
             return None
         if self.judge.verdict == MALFORMED:
             assert self.judge.malformed is not None
-            return self._failure("garbled", f"the answer to {event['do']} is {json.dumps(answer)}: {self.judge.malformed[2]}")
+            return self._failure(
+                "garbled", f"the answer to {event['do']} is {json.dumps(answer)}: {self.judge.malformed[2]}"
+            )
         return self._failure(self.judge.verdict, "", self.judge.violations[0])
 
     def _failure(self, how: str, told: str, violation: Violation | None = None) -> Failure:
@@ -104,7 +107,14 @@ OF_A_PAGE = {
     "unshare": 1, "migrate": 1, "remap": 1, "start_transfer": 2,
 }  # fmt: skip
 """Operations on a page, with how often they are drawn."""
-OF_A_VM = {"power_on": 1, "power_off": 1, "start_driver": 2, "stop_driver": 1, "set_balloon_target": 3, "set_swap_target": 3}
+OF_A_VM = {
+    "power_on": 1,
+    "power_off": 1,
+    "start_driver": 2,
+    "stop_driver": 1,
+    "set_balloon_target": 3,
+    "set_swap_target": 3,
+}
 OF_A_TRANSFER = {"transfer_write": 2, "transfer_read": 2, "end_transfer": 2}
 SENSIBLE = {
     "scan": (Mapped,), "page_out": (Mapped,), "page_in": (Swapped,), "deflate": (Ballooned,), "unshare": (Mapped,),
@@ -165,13 +175,15 @@ class Drawing:
         pages: Sequence[Page] = s.each(Page, vm)
         fits = [page for page in pages if isinstance(s.pmap[page], SENSIBLE.get(name, (object,)))]
         if name == "unshare":
-            fits = [page for page in fits if isinstance(getattr(s.frame[s.pmap[page].mpn], "key", None) and s.frame[s.pmap[page].mpn], Shared)]  # type: ignore[attr-defined]
+            fits = [page for page in fits if not frame_is_private(s, page)]
         page = random.choice(fits if fits and random.random() < 0.9 else pages)
         event: Event = {"do": name, "vm": self.vms[vm.number], "page": page.number}
         if name in ("read", "write"):
             event["word"] = random.randrange(self.words)
         if name == "write":
-            event["value"] = random.randint(0, self.run.able.largest) if random.random() < 0.02 else random.choice(VALUES)
+            event["value"] = (
+                random.randint(0, self.run.able.largest) if random.random() < 0.02 else random.choice(VALUES)
+            )
         if name == "start_transfer":
             free = [one for one in ("t0", "t1", "t2") if one not in self.transfers]
             event["transfer"] = random.choice(free or ["t0"])

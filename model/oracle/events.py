@@ -79,7 +79,19 @@ SETTLES = ("scan", "page_out", "page_in", "unshare", "migrate")
 class Event:
     """One line: what was done, with what, and what was seen."""
 
-    __slots__ = ("arguments", "begins", "ends", "got", "number", "operation", "refused", "saw", "settles", "took", "what")
+    __slots__ = (
+        "arguments",
+        "begins",
+        "ends",
+        "got",
+        "number",
+        "operation",
+        "refused",
+        "saw",
+        "settles",
+        "took",
+        "what",
+    )
 
     def __init__(self, number: int, what: str) -> None:
         self.number, self.what = number, what
@@ -102,7 +114,7 @@ class Events:
         self.vms: dict[Name, VM] = dict(zip(header.names, vms, strict=True))
         self.pages = {name: dict(enumerate(machine.each(Page, vm))) for name, vm in self.vms.items()}
         self.cpus = {name: dict(enumerate(machine.each(VCPU, vm))) for name, vm in self.vms.items()}
-        self.words = dict(enumerate(machine.ids[Word]))
+        self.words: dict[int, Word] = dict(enumerate(machine.ids[Word]))
         self.readers = {name: self._reader(operation) for name, operation in OPERATIONS.items()}
         self.steps = StepReader(self.vms, machine)
 
@@ -196,17 +208,15 @@ class Events:
 
     def _other(self, made: dict[str, Any], number: int) -> Event:
         """A line that is no operation: a step, the end of an operation, a settlement, a mere observation."""
-        for what, fields in OTHER_FIELDS.items():
-            if what in made:
-                break
-        else:
+        what = next((what for what in OTHER_FIELDS if what in made), None)
+        if what is None:
             raise Malformed('the line says nothing that happened: it lacks "do", "step", "end", "settle" and "saw"')
         event = Event(number, what)
         if what == "step":
             event.operation, event.arguments, rest = self.steps.read(made)
             self._afterwards(rest, event, AFTERWARDS)
             return event
-        self._afterwards(made, event, fields)
+        self._afterwards(made, event, OTHER_FIELDS[what])
         if what == "end":
             event.ends = made["end"]
         elif what == "settle":
@@ -226,7 +236,9 @@ class Events:
             event.got = self._got(made, event.operation)
         event.saw = [self._seen(one, f"saw[{at}]") for at, one in enumerate(made.get("saw", ()))]
         if event.refused is not True and event.refused and event.refused not in Refused.__members__:
-            raise Malformed(f"refused is {shown(event.refused)}, and should be true or the name of a reason{nearest(event.refused)}")
+            raise Malformed(
+                f"refused is {shown(event.refused)}, and should be true or the name of a reason{nearest(event.refused)}"
+            )
 
     def _got(self, made: dict[str, Any], operation: Operation | None) -> Any:
         got = made["got"]
@@ -238,14 +250,23 @@ class Events:
         if (operation is None or operation.answers == "outcome") and got in OUTCOMES:
             return got
         name = operation.name if operation else "this"
-        raise Malformed(f"got is {shown(got)}, and {name} answers " + (
-            f"one of {', '.join(OUTCOMES)}" if operation and operation.answers == "outcome" else "nothing"))  # fmt: skip
+        outcome = operation is not None and operation.answers == "outcome"
+        due = f"one of {', '.join(OUTCOMES)}" if outcome else "nothing"
+        raise Malformed(f"got is {shown(got)}, and {name} answers {due}")
 
     def _seen(self, one: dict[str, Any], path: str) -> dict[str, Any]:
         """One observation, with the page or VM that it is of."""
         if type(one) is not dict:
             raise Malformed(f"{path} is {shown(one)}, and should be an object")
-        kind = SEEN_OF_PAGE if "page" in one else SEEN_OF_VM if "vm" in one else SEEN_OF_FRAME if "frame" in one else SEEN_OF_ALL
+        kind = (
+            SEEN_OF_PAGE
+            if "page" in one
+            else SEEN_OF_VM
+            if "vm" in one
+            else SEEN_OF_FRAME
+            if "frame" in one
+            else SEEN_OF_ALL
+        )
         check_fields(one, kind, path)
         made = dict(one)
         if "vm" in one:
@@ -259,7 +280,9 @@ class Events:
             if sum(name in one for name in ("frame", "slot")) == 2:
                 raise Malformed(f"{path} says that the page is in a frame and in a slot")
             if len(one.get("words", ())) > len(self.words):
-                raise Malformed(f"{path}.words has {len(one['words'])} words, and a page has {len(self.words)} in this trace")
+                raise Malformed(
+                    f"{path}.words has {len(one['words'])} words, and a page has {len(self.words)} in this trace"
+                )
         return made
 
     def _vm(self, name: Any, path: str) -> None:
@@ -301,7 +324,7 @@ SEEN = Field("object", "something that was seen", {"vm": "A", "page": 3, "frame"
 AFTERWARDS = {
     "took": Field("object", "the choices that were observed", {"frame": "f3"}, fields=TOOK),
     "got": Field("any", "what it answered: a word for a read, what a scan came to", 5),
-    "refused": Field("any", "that it was refused and changed nothing: the name of the reason, or true", "NO_FREE_FRAME"),
+    "refused": Field("any", "that it was refused: the name of the reason, or true", "NO_FREE_FRAME"),
     "saw": Field("list", "what was seen afterwards; what is missing was not looked at", None, most=2**20,
                  inner=Field("object", "something that was seen", {"vm": "A", "page": 3, "frame": "f3"}, fields={})),
 }  # fmt: skip
@@ -334,6 +357,7 @@ def keys_in(value: Any) -> int:
 
 def check_twice(line: bytes) -> None:
     """Malformed, if some object of the line has a key twice."""
+
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
         if len(made) < len(pairs):

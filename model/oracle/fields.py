@@ -1,4 +1,4 @@
-"""What the fields of a trace may hold: said once, for reading, for the JSON Schemas and for the page that explains them.
+"""What the fields of a trace may hold: said once, for reading, for the JSON Schemas and for the page that tells them.
 
 A `Field` says what a value must be. `check` says of a value what is wrong with it, `schema` gives the same as JSON
 Schema.
@@ -85,7 +85,9 @@ def check_fields(value: dict[str, Any], fields: dict[str, Field], path: str) -> 
     for name in value:
         if name not in fields:
             known = ", ".join(fields)
-            raise Malformed(f"{path or 'the line'} has the field {shown(name)}, which is not known here; known are {known}")
+            raise Malformed(
+                f"{path or 'the line'} has the field {shown(name)}, which is not known here; known are {known}"
+            )
     for name, field in fields.items():
         if name in value:
             check(value[name], field, f"{path}.{name}" if path else name)

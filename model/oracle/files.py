@@ -44,7 +44,9 @@ class Judged:
     freedoms: dict[str, int] = attrs.field(factory=dict)
 
 
-def judge_files(names: Sequence[str], goes_on: bool = False, jobs: int = 1, told: Told | None = None) -> Iterator[Judged]:
+def judge_files(
+    names: Sequence[str], goes_on: bool = False, jobs: int = 1, told: Told | None = None
+) -> Iterator[Judged]:
     """Each of the traces, in order; on several processes if that is asked for."""
     if min(jobs, len(names)) == 1:
         for name in names:

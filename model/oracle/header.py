@@ -1,4 +1,4 @@
-"""The first line of a trace: the version, the system, the machine's sizes, what it can tell, the freedoms it declares."""
+"""The first line of a trace: the version, the system, the machine's sizes, what is told, the freedoms declared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import attrs
 
 from pagelaw.spec.language import VM, Contents, Map, Value
 from pagelaw.spec.machine import Machine
-from ._options import OPTIONS, PROFILES
+from pagelaw.spec.profiles import OPTIONS, PROFILES
 from pagelaw.spec.vocabulary import Domain
 
 from ..reference.setup import Hashing, Sizes, machine
@@ -33,7 +33,7 @@ MACHINE_FIELDS = {
                  inner=Field("object", "a VM", {"name": "A", "pages": 8}, fields=VM_FIELDS)),
     "frames": Field("whole", "frames of machine memory", 16, required=True, least=1, most=MOST_PAGES),
     "slots": Field("whole", "slots of the swap area; 0 if not said", 16, most=MOST_PAGES),
-    "words": Field("whole", "words of a page that this trace tells of; the rest of a page is always equal; 1 if not said",
+    "words": Field("whole", "words of a page that the trace tells of; the rest is always equal; 1 if not said",
                    2, least=1, most=512),
     "vcpus": Field("whole", "virtual processors of each VM; 1 if not said", 2, least=1, most=64),
     "transfers": Field("whole", "device transfers that may be under way at a time; 8 if not said", 4, most=1024),
@@ -83,10 +83,12 @@ class Header:
 
     def machine(self) -> Machine:
         """The machine in its initial state."""
+
         def each(name: str, otherwise: int) -> tuple[int, ...]:
             return tuple(vm.get(name, otherwise) for vm in self.vms)
 
         given, pages = self.sizes, each("pages", 0)
+        options: dict[str, Any] = dict(self.options)
         low = len(self.low) if "low" in given else given["frames"]
         try:
             made = machine(Sizes(
@@ -95,13 +97,13 @@ class Header:
                 transfers=given.get("transfers", 8), words=given.get("words", 1), values=1,
                 minimum=each("minimum", 0), shares=each("shares", 1), overhead=each("overhead", 0), sample_size=1,
                 count_top=given.get("count_top", 65535), remap_after=given.get("remap_after", 1),
-                high_threshold=3, soft_threshold=2, hard_threshold=1, low_threshold=0, margin=0, **self.options,
+                high_threshold=3, soft_threshold=2, hard_threshold=1, low_threshold=0, margin=0, **options,
             ), PERFECT)  # fmt: skip
         except ValueError as error:
             raise Malformed(str(error)) from None
         domains = each("domain", 0)
         made.domain = Map(lambda vm: Domain(domains[vm.number]))
-        made.ids[Domain] = type(made.ids[VM])(map(Domain, sorted(set(domains))))  # type: ignore[arg-type]
+        made.ids[Domain] = type(made.ids[VM])(map(Domain, sorted(set(domains))))
         made.hash_of, made.short = Unkept(made.hash_of.otherwise), Unkept(made.short.otherwise)
         return made
 
@@ -143,7 +145,9 @@ def header(line: dict[str, Any]) -> Header:
         raise Malformed(f"machine.vms: all VMs together have more than {MOST_PAGES} pages")
     for number, vm in enumerate(vms):
         if vm.get("minimum", 0) > vm["pages"]:
-            raise Malformed(f"machine.vms[{number}].minimum is {vm['minimum']}, and the VM has {vm['pages']} pages only")
+            raise Malformed(
+                f"machine.vms[{number}].minimum is {vm['minimum']}, and the VM has {vm['pages']} pages only"
+            )
     low = sizes.get("low", [])
     if len(set(low)) < len(low):
         raise Malformed("machine.low names a frame twice")

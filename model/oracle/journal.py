@@ -1,8 +1,8 @@
 """A machine whose last steps can be taken back: every write to one of its maps is noted.
 
-    log = journaled(machine)
-    ...                        # rules, run on the machine
-    log.take_back()            # it is as it was when `log.begin()` was last called
+log = journaled(machine)
+...                        # rules, run on the machine
+log.take_back()            # it is as it was when `log.begin()` was last called
 """
 
 from __future__ import annotations
@@ -85,9 +85,10 @@ class Log:
         """The machine is as it was."""
         for held, key, before in reversed(self.changes):
             if before is NOTHING:
-                del held[key]
+                held.pop(key)
             else:
-                type(held).__mro__[1 if isinstance(held, Map) else 0].__setitem__(held, key, before)  # without a note
+                under: Any = type(held).__mro__[1] if isinstance(held, Map) else dict
+                under.__setitem__(held, key, before)  # without a note
         self.changes.clear()
         self.machine.__dict__.update(self._numbers)
 

@@ -1,8 +1,8 @@
 """The judge: what an implementation did, line by line, asked of the rules.
 
 It keeps the states that explain the trace so far, more than one only where a choice was not observed. Each event is
-done in each of them, by the rules; a state in which a rule refuses what was done, or which is not what was seen, explains
-the trace no more. The trace is forbidden when none is left.
+done in each of them, by the rules; a state in which a rule refuses what was done, or which is not what was seen,
+explains the trace no more. The trace is forbidden when none is left.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .candidate import Candidate
 from .events import LONGEST_LINE, Event, Events
 from .fields import Malformed
 from .header import Header, header
+from .hot import Hot
 from .observing import mismatches, reset_to
 from .pending import Pending, reachable
 from .reasons import Reason, answers_otherwise, has_other_reason, is_not_refused, is_not_so, is_refused
@@ -52,8 +53,10 @@ class Violation:
 class Judge:
     """Judges one trace, line by line."""
 
-    def __init__(self, goes_on: bool = False) -> None:
-        self.goes_on = goes_on
+    def __init__(self, goes_on: bool = False, by_the_book: bool = False) -> None:
+        """goes_on: whether it goes on after a violation. by_the_book: whether every event takes the long way."""
+        self.goes_on, self.by_the_book = goes_on, by_the_book
+        self.hot: Hot | None = None
         self.header: Header | None = None
         self.events: Events | None = None
         self.candidates: list[Candidate] = []
@@ -89,13 +92,35 @@ class Judge:
     def line(self, line: bytes) -> None:
         """The next line of the trace."""
         self.lines += 1
+        if self.lines % SWEEP_EVERY == 0:
+            forget_unused(Value)
+        if self.hot is not None and self.hot.line(line):
+            self.done += 1
+            return
         try:
             if self.events is None:
                 self._begin(line)
             else:
                 self.event(self.events.read(line, self.lines), line)
+                self._watch()
         except Malformed as wrong:
             self.malformed = self.lines, wrong.column, str(wrong)
+
+    def _watch(self) -> None:
+        """While one state explains the trace, and nothing is under way, most events are judged at once."""
+        c = self.candidates[0]
+        alone = len(self.candidates) == 1 and not c.pending and not self.by_the_book
+        if self.hot is not None and (not alone or self.hot.c is not c):
+            self._count_hot()
+            self.hot = None
+        if alone and self.hot is None and self.events is not None:
+            self.hot = Hot(self.events, c)
+
+    def _count_hot(self) -> None:
+        """What was judged at once is counted with the rest."""
+        if self.hot is not None:
+            self.exercised.update({HOT_RULES[name]: count for name, count in self.hot.done.items()})
+            self.hot.done.clear()
 
     def _begin(self, line: bytes) -> None:
         made = Events.object_in(line)
@@ -106,6 +131,7 @@ class Judge:
 
     def end(self) -> None:
         """The trace ends here."""
+        self._count_hot()
         if self.events is None and self.malformed is None:
             self.malformed = max(self.lines, 1), None, "the trace is empty: its first line should be a header"
 
@@ -118,8 +144,6 @@ class Judge:
 
     def event(self, event: Event, line: bytes) -> None:
         """What happened next."""
-        if self.lines % SWEEP_EVERY == 0:
-            forget_unused(Value)
         before = self.candidates
         if event.begins is not None or event.ends is not None or before[0].pending:
             self._overlapping(event, line)
@@ -251,7 +275,9 @@ class Judge:
         for wrong in mismatches(c, event.saw):
             return is_not_so(c, wrong, changes(c))
         if c.unsettled:
-            c.unsettled.difference_update(one["page"] for one in event.saw if one.keys() & {"frame", "slot", "is"} and "page" in one)
+            c.unsettled.difference_update(
+                one["page"] for one in event.saw if one.keys() & {"frame", "slot", "is"} and "page" in one
+            )
         return None
 
     def _refused(self, c: Candidate, steps: Any, named: str | bool) -> Reason | None:
@@ -260,7 +286,8 @@ class Judge:
         if not reasons:
             return is_not_refused(c, named, changes(c))
         if named is not True and named not in reasons:
-            assert c.refused is not None and isinstance(named, str)
+            assert c.refused is not None
+            assert isinstance(named, str)
             return has_other_reason(c, named, reasons, c.refused)
         return None
 
@@ -268,29 +295,32 @@ class Judge:
         if event.refused:
             self.refusals[c.refused.reason.name if c.refused is not None else str(event.refused)] += 1
             return
+        self.freedoms.update(c.freedoms)
         for rule, _, _ in c.steps:
             self.exercised[rule.__name__] += 1
 
     def _violated(self, event: Event, line: bytes, reasons: list[Reason], before: list[Candidate]) -> None:
         settled_by = ""
         if self.given_up_at:
-            settled_by = (f"more than {MOST_CANDIDATES} states explained the trace at line {self.given_up_at}, and some "
-                          "were given up: naming the frames and slots taken from there on")  # fmt: skip
+            settled_by = (f"more than {MOST_CANDIDATES} states explained the trace at line {self.given_up_at}, and "
+                          "some were given up: naming the frames and slots taken from there on")  # fmt: skip
         unsettled = [reason for reason in reasons if reason.settled_by]
         if not settled_by and unsettled:
             settled_by = unsettled[0].settled_by
         pages = [reason.page for reason in reasons if reason.page in before[0].unsettled]
         if not settled_by and pages:
-            settled_by = (f"where internal operations left page {pages[0]!r} was not seen: its frame or slot at the last "
-                          "settlement before this line")  # fmt: skip
+            settled_by = (f"where internal operations left page {pages[0]!r} was not seen: its frame or slot at the "
+                          "last settlement before this line")  # fmt: skip
         told = line.decode(errors="replace").strip()
         self.violations.append(Violation(event.number, told, tuple(dict.fromkeys(reasons)), settled_by))
         if self.goes_on:
             self.candidates = before[:1]
-            before[0].pending.pop(event.ends, None)  # type: ignore[arg-type]
+            if event.ends is not None:
+                before[0].pending.pop(event.ends, None)
             reset_to(before[0], event.saw)
 
 
+HOT_RULES = {"read": "load", "write": "store"}
 NOTHING_SEEN: dict[Page, dict[str, Any]] = {}
 
 

@@ -44,7 +44,7 @@ def state_machine(make: Callable[[], Any]) -> type[RuleBasedStateMachine]:
 
         @rule(seed=st.integers(0, 2**32 - 1))
         def operation(self, seed: int) -> None:
-            """The next one. Only which of them are left out is for Hypothesis to find: what each is goes by its seed."""
+            """The next one: what it is goes by its seed. Which can be left out is for Hypothesis to find."""
             self.drawing.random = Random(seed)
             self.do(self.drawing.next())
 

@@ -26,9 +26,17 @@ from pagelaw.spec.vocabulary import (
 from .candidate import Candidate
 from .naming import Name
 
-def balloon_is_done(s, vm): return True
-def frames_shared(s): return 0
-def pages_saved(s): return 0
+
+def balloon_is_done(s, vm):
+    return True
+
+
+def frames_shared(s):
+    return 0
+
+
+def pages_saved(s):
+    return 0
 
 
 @attrs.frozen
@@ -96,7 +104,7 @@ def bound(c: Candidate, names: Any, name: Name, one: MPN | Slot) -> bool:
     if known is not None or not names.may_be(name, one):
         return False
     both = names is c.frames and 0 < len(c.low) < len(c.machine.ids[MPN])
-    if both and c.machine.low[one] != (name in c.low):
+    if both and isinstance(one, MPN) and c.machine.low[one] != (name in c.low):
         return False
     names.bind(name, one)
     return True
@@ -104,7 +112,8 @@ def bound(c: Candidate, names: Any, name: Name, one: MPN | Slot) -> bool:
 
 def in_other_frame(c: Candidate, page: Page, name: Name, backing: Backing) -> Mismatch:
     """A page was seen in a frame where it cannot be."""
-    clauses, told = ("ESX-2-04",), ""
+    clauses: tuple[str, ...] = ("ESX-2-04",)
+    told = ""
     holder = c.frames.find(name)
     if holder is not None:
         use = c.machine.frame[holder]
@@ -112,7 +121,7 @@ def in_other_frame(c: Candidate, page: Page, name: Name, backing: Backing) -> Mi
             clauses = ("ESX-2-11", "ESX-4.2-06")
             if contents_of(c, use.page) != contents_of(c, page):
                 clauses = ("ESX-4.2-04", "ESX-4.2-05", *clauses)
-            told = f"frame {name} is page {use.page!r}'s own, and two pages are on one frame only if it is shared (isolation)"
+            told = f"frame {name} is page {use.page!r}'s own; two pages are on one frame only if it is shared"
         elif isinstance(use, Shared):
             clauses = ("ESX-4.2-04", "ESX-4.2-06", "ESX-4.2-08")
             told = f"frame {name} is shared and holds {held(c.machine.contents[holder])}, page {page!r} is not on it"
@@ -187,9 +196,13 @@ def of_frame(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
         return
     count, shared = reference_count(c.machine, mpn), isinstance(c.machine.frame[mpn], Shared)
     if "users" in one and one["users"] != count:
-        yield Mismatch(f"users of frame {name}", str(one["users"]), str(count), ("ESX-4.3-10",), field="count_field", key=mpn)
+        yield Mismatch(
+            f"users of frame {name}", str(one["users"]), str(count), ("ESX-4.3-10",), field="count_field", key=mpn
+        )
     if "is" in one and (one["is"] == "shared") != shared:
-        yield Mismatch(f"frame {name}", one["is"], "shared" if shared else "private", ("ESX-4.2-06",), field="frame", key=mpn)
+        yield Mismatch(
+            f"frame {name}", one["is"], "shared" if shared else "private", ("ESX-4.2-06",), field="frame", key=mpn
+        )
 
 
 def of_all(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:

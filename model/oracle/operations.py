@@ -24,7 +24,6 @@ from pagelaw.spec.vocabulary import (
     Cached,
     DeviceCached,
     HintFrame,
-    Idle,
     Inbound,
     KeptSlot,
     Mapped,
@@ -177,6 +176,7 @@ def _make_writable(c: Candidate, page: Page, cpu: VCPU) -> Steps:
     backing = s.pmap[page]
     if isinstance(backing, Mapped) and isinstance(s.frame[backing.mpn], Shared):
         if c.chooses_to_take_over(page, backing.mpn):
+            c.freedoms.append("take_over")
             yield sharing.take_over_frame, (page,)
         else:
             yield from _unshare(c, page)
@@ -245,12 +245,17 @@ def page_out(c: Candidate, page: Page) -> Steps:
         yield from _scan(c, page, leaving=True)
         if not frame_is_private(s, page):
             return
+    if frame_is_private(s, page):
+        c.freedoms += [] if s.attempted[page] else ["share_first"]
+    elif s.each(Page, vm).some(lambda other: frame_is_private(s, other)):
+        c.freedoms.append("swap_shared")
     yield paging.pick_for_paging, (page,)
     yield from reference.flush_all(s, page)
     yield in_common.finish_unmapping, (page,)
     kept = s.kept[page]
     if isinstance(kept, KeptSlot):
         if not s.dirty[page] and c.may_be_slot(page, kept.slot):
+            c.freedoms.append("keep_slot")
             yield paging.page_out_clean, (page,)
             return
         yield paging.forget_kept_slot, (page,)
@@ -306,7 +311,9 @@ def matching(c: Candidate, page: Page) -> list[Page]:
     """Pages that left a hint which a page matches, in order."""
     s = c.machine
     hinted = s.those(Page, s.hint, HintFrame(s.short[sharing.key_of(s, page)]))
-    return sorted((other for other in hinted if sharing.is_match(s, page, other)), key=lambda one: (one.vm.number, one.number))
+    return sorted(
+        (other for other in hinted if sharing.is_match(s, page, other)), key=lambda one: (one.vm.number, one.number)
+    )
 
 
 @operation()
@@ -328,6 +335,7 @@ def remap(c: Candidate, page: Page) -> Steps:
 @operation()
 def migrate(c: Candidate, page: Page) -> Steps:
     """A page moves to another frame, for reasons of the server."""
+    c.freedoms.append("migrate")
     yield remapping.move_at_will, (page, c.frame_for(page))
     yield from reference.move(c.machine, page)
 

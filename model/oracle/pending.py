@@ -86,7 +86,8 @@ class Pending:
 
 
 NEXT: dict[type, Rule] = {
-    Clearing: zeroing.clear, Cleared: zeroing.install_cleared, Found: sharing.protect, Protecting: sharing.await_flushes,
+    Clearing: zeroing.clear, Cleared: zeroing.install_cleared, Found: sharing.protect,
+    Protecting: sharing.await_flushes,
     Quiet: sharing.check_pins, Alone: sharing.compare, Same: sharing.merge, Leaving: operations.leave_old_frame,
     Marking: sharing.mark_shared, Moving: remapping.finish_protecting_move, Still: sharing.copy,
     Copied: sharing.install_copy, Unmapping: operations.finish_unmapping, Writing: paging.finish_write,
@@ -123,8 +124,15 @@ def next_step(c: Candidate, pending: Pending) -> Proposal | None:
             return go_on(c, page, s.operation[page])
     for cpu in pending.arguments:
         if isinstance(cpu, VCPU) and pending.started and s.fill[cpu] != NoFill():
-            return (translation.install_fill if enabled(translation.install_fill, s, cpu) else translation.drop_fill), (cpu,)
+            return (translation.install_fill if enabled(translation.install_fill, s, cpu) else translation.drop_fill), (
+                cpu,
+            )
     return next(iter(pending.operation.steps(c, *pending.arguments)), None)
+
+
+def has_left(c: Candidate, page: Page, rule: Rule) -> bool:
+    """Whether a page has left its old frame."""
+    return rule is operations.leave_old_frame
 
 
 ENDS: dict[str, Callable[[Candidate, Page, Rule], bool]] = {
@@ -134,7 +142,9 @@ ENDS: dict[str, Callable[[Candidate, Page, Rule], bool]] = {
     "page_in": lambda c, page, rule: isinstance(c.machine.pmap[page], Mapped),
     "inflate": lambda c, page, rule: c.machine.pmap[page] == Ballooned(),
     "deflate": lambda c, page, rule: c.machine.pmap[page] != Ballooned(),
-    "page_out": lambda c, page, rule: isinstance(c.machine.pmap[page], Swapped) or not frame_is_private(c.machine, page),
+    "page_out": lambda c, page, rule: (
+        isinstance(c.machine.pmap[page], Swapped) or not frame_is_private(c.machine, page)
+    ),
     "scan": lambda c, page, rule: rule in (sharing.scan_leaves_hint, operations.leave_old_frame, sharing.compare),
 }
 """Whether an operation is over after a step that leaves its page without one; others are when their page was moved."""
@@ -160,7 +170,9 @@ def advanced(c: Candidate, name: Name, gives_up: bool = False) -> Candidate | No
     returned = twin.returned
     if over and pending.operation.answers == "outcome":
         returned = "shared" if "merge" in rules else "not shared"
-    twin.pending[name] = attrs.evolve(pending, started=True, finished=over, returned=returned, partner=partner, rules=rules)
+    twin.pending[name] = attrs.evolve(
+        pending, started=True, finished=over, returned=returned, partner=partner, rules=rules
+    )
     return twin
 
 
@@ -205,7 +217,7 @@ def is_over(c: Candidate, pending: Pending, page: Page, step: Proposal) -> bool:
     rule, arguments = step
     if arguments[0] is not page and pending.operation.name not in ("read", "write", "touch", "page_in"):
         return False  # a step for the hinted page, or a flush
-    ends = ENDS.get(pending.operation.name, lambda c, page, rule: rule is operations.leave_old_frame)
+    ends = ENDS.get(pending.operation.name, has_left)
     return ends(c, page, rule)
 
 

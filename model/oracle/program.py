@@ -7,7 +7,7 @@ Four commands. Each is one line, and is answered by one line, with the same `seq
     {"cmd": "do", "seq": 2, "do": "write", ...}   -> {"seq": 2, "saw": [...], "got": ..., "refused": ..., "took": ...}
     {"cmd": "stop", "seq": 3}                     -> {"seq": 3}, and the program ends
 
-What is expected is never sent. Standard error is the program's own: it is kept apart, and shown if something goes wrong.
+What is expected is never sent. Standard error is the program's own: it is kept apart, and shown if something fails.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -60,14 +61,17 @@ class Program:
             self._errors.close()
             what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise Broken("cannot be started", f"{self.command[0]}: {what}") from None
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         os.set_blocking(self._process.stdin.fileno(), False)
         os.set_blocking(self._process.stdout.fileno(), False)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.end()
 
     def end(self) -> None:
@@ -78,14 +82,10 @@ class Program:
                     pipe.close()
             except OSError:
                 pass
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(0.2 if self._process.poll() is None else 0)
-        except subprocess.TimeoutExpired:
-            pass
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         self._process.wait()
         self._errors.close()
 
@@ -137,7 +137,7 @@ class Program:
         except Malformed as wrong:
             raise Broken("garbled", f"the answer to {what} is {shown(line)}: {wrong}") from None
         if answer.pop("seq", None) != seq:
-            raise Broken("garbled", f"the answer to {what} is {shown(line)}: it lacks \"seq\": {seq}")
+            raise Broken("garbled", f'the answer to {what} is {shown(line)}: it lacks "seq": {seq}')
         return answer
 
     def _nothing_early(self, what: str) -> None:
@@ -204,7 +204,5 @@ def ended(code: int) -> str:
 
 def die_with_parent() -> None:
     """The process is ended with the one that started it, however that ends. Linux only; elsewhere its input closes."""
-    try:
+    with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PARENT_DIES, signal.SIGKILL)
-    except (AttributeError, OSError):
-        pass

@@ -12,7 +12,6 @@ from typing import Any
 import attrs
 
 from pagelaw.spec.language import REGISTER, Blocked
-
 from pagelaw.spec.refusals import Refused
 
 from ..reference.beside import asked
@@ -82,8 +81,12 @@ def conjunct(trace: TracebackType | None) -> Conjunct:
 def reads(condition: ast.expr, frame: FrameType) -> Iterator[tuple[str, Any]]:
     """What a condition reads of the state, with the keys worked out: `s.driver[vm]` as ("driver", A)."""
     for one in ast.walk(condition):
-        if isinstance(one, ast.Subscript) and isinstance(one.value, ast.Attribute) and getattr(one.value.value, "id", "") == "s":
-            key = eval(compile(ast.Expression(one.slice), "<key>", "eval"), frame.f_globals, frame.f_locals)  # noqa: S307
+        if (
+            isinstance(one, ast.Subscript)
+            and isinstance(one.value, ast.Attribute)
+            and getattr(one.value.value, "id", "") == "s"
+        ):
+            key = eval(compile(ast.Expression(one.slice), "<key>", "eval"), frame.f_globals, frame.f_locals)
             yield one.value.attr, key
 
 
@@ -115,8 +118,8 @@ def is_not_refused(c: Candidate, reason: str | bool, changed: tuple[str, ...]) -
     rules = [rule for rule, _, _ in c.steps]
     asks = next((rule for rule in rules if f"Refused.{reason})" in getsource(asked(rule))), None)
     if asks is None:
-        return Reason(told, ("that it is done",), tuple(dict.fromkeys(one for rule in rules for one in clauses_of(rule))),
-                      changed=changed)  # fmt: skip
+        clauses = dict.fromkeys(clause for rule in rules for clause in clauses_of(rule))
+        return Reason(told, ("that it is done",), tuple(clauses), changed=changed)
     return Reason(told, ("that it is done",), clauses_of(asks), asks.__name__, sentence_of(asks), changed=changed)
 
 
@@ -140,7 +143,9 @@ def refusing(c: Candidate, told: str, allowed: tuple[str, ...], rule: Rule, refu
             value = value_text(getattr(c.machine, field)[key])
             since.append(c.in_their_names(f"{field}[{key!r}] is {value}, since line {line}: {writer.__name__}"))
             clauses += clauses_of(writer)
-    return Reason(told, allowed, tuple(dict.fromkeys(clauses)), rule.__name__, sentence_of(rule), found.told, tuple(since))
+    return Reason(
+        told, allowed, tuple(dict.fromkeys(clauses)), rule.__name__, sentence_of(rule), found.told, tuple(since)
+    )
 
 
 def answers_otherwise(c: Candidate, got: Any, due: Any) -> Reason:
@@ -174,5 +179,3 @@ def is_not_so(c: Candidate, wrong: Mismatch, changed: tuple[str, ...]) -> Reason
     shared_first = ("ESX-4.3-20", "R-13") if c.is_paging_out and rules & {"merge"} else ()
     clauses = tuple(dict.fromkeys((*clauses_of(maker), *wrong.clauses, *shared_first)))
     return Reason(told, (wrong.allowed,), clauses, maker.__name__, sentence_of(maker), changed=changed, page=wrong.page)
-
-

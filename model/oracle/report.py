@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from pagelaw.spec.language import REGISTER, VM
+from pagelaw.spec.profiles import PROFILES
 
 from .files import Judged
 from .judge import Violation
@@ -74,9 +75,19 @@ def exercised_text(judged: Judged) -> Iterator[str]:
     yield (f"  exercised: {rules} of {len(REGISTER['rule'])} rules, {refusals} reasons to refuse; "
            f"at most {judged.most} state{'s' if judged.most > 1 else ''} explained it")  # fmt: skip
     if judged.header is not None:
-        taken = [f"{name} ({judged.freedoms[name]})" for name in judged.header.options if judged.freedoms.get(name)]
-        allowed = [name for name, value in judged.header.options.items() if value and not judged.freedoms.get(name)]
-        yield f"  freedoms taken: {', '.join(taken) or 'none'}; allowed and not taken: {', '.join(allowed) or 'none'}"
+        options = judged.header.options
+        taken = [f"{name} ({judged.freedoms[name]})" for name in options if judged.freedoms.get(name)]
+        free = [name for name, value in options.items() if value != PROFILES["esx"][name]]
+        untaken = [name for name in free if not judged.freedoms.get(name)]
+        yield from wrapped(
+            f"beyond the paper: {', '.join(f'{name} = {told_value(options[name])}' for name in free) or 'none'}"
+        )
+        yield f"  freedoms taken: {', '.join(taken) or 'none'}; declared and not taken: {', '.join(untaken) or 'none'}"
+
+
+def told_value(value: bool | int) -> str:
+    """The value of an option."""
+    return ("yes" if value else "no") if type(value) is bool else str(value)
 
 
 def named(told: str, judged: Judged | None) -> str:

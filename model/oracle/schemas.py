@@ -1,6 +1,6 @@
 """The trace format for people and programs, made of the fields that the judge reads by: a page, and JSON Schemas.
 
-    python -m pagelaw.model.oracle.schemas      writes the schemas beside this file, in schemas/
+python -m pagelaw.model.oracle.schemas      writes the schemas beside this file, in schemas/
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def afterwards(answers: str) -> dict[str, Any]:
     if answers in ("value", "any"):
         made["got"] = {"type": "integer", "minimum": 0, "maximum": 2**64 - 1}
     if answers in ("outcome", "any"):
-        made["got"] = {"enum": list(OUTCOMES)} if answers == "outcome" else {"anyOf": [made["got"], {"enum": list(OUTCOMES)}]}
+        made["got"] = (
+            {"enum": list(OUTCOMES)} if answers == "outcome" else {"anyOf": [made["got"], {"enum": list(OUTCOMES)}]}
+        )
     return made
 
 
@@ -77,10 +79,11 @@ def event_schema() -> dict[str, Any]:
         made["properties"] |= {name: one for name, one in afterwards("any").items() if name in fields}
         made["required"] = [what]
         if what == "settle":
-            made["properties"]["settle"] = {"anyOf": [{"const": True}, {"type": "array", "items": {"enum": list(SETTLES)}}],
-                                            "description": fields["settle"].told}  # fmt: skip
+            some = {"type": "array", "items": {"enum": list(SETTLES)}}
+            made["properties"]["settle"] = {"anyOf": [{"const": True}, some], "description": fields["settle"].told}
         kinds.append(made)
-    steps = {"type": "object", "required": ["step"], "description": "one step of the specification, by the name of its rule",
+    steps = {"type": "object", "required": ["step"],
+             "description": "a step of the specification, by the name of its rule",
              "properties": {"step": {"enum": sorted(REGISTER["rule"])}, **afterwards("any")}}  # fmt: skip
     return {"anyOf": [*kinds, steps]}
 
@@ -102,8 +105,9 @@ def schemas() -> dict[str, dict[str, Any]]:
         "answer": ("A program's answer to the command do.", answer | defs),
     }
     return {
-        f"{name}.schema.json": {"$schema": DRAFT, "title": f"pagelaw trace format {VERSION}: {name}", "description": sentence,
-                                **made}
+        f"{name}.schema.json": {
+            "$schema": DRAFT, "title": f"pagelaw trace format {VERSION}: {name}", "description": sentence, **made,
+        }
         for name, (sentence, made) in told.items()
     }  # fmt: skip
 
@@ -129,9 +133,9 @@ def format_lines() -> Iterator[str]:
     yield ""
     yield from prose(
         "A trace is JSON lines: a header, then one event a line, in the order in which they happened. Names of VMs, "
-        "frames, slots and transfers are the implementation's own; those of frames and slots matter only up to renaming. "
-        "What is not said was not observed: it is never taken to be equal, or absent. A field that is not known here is "
-        "an error."
+        "frames, slots and transfers are the implementation's own; those of frames and slots matter only up to "
+        "renaming. What is not said was not observed: it is never taken to be equal, or absent. A field that is not "
+        "known here is an error."
     )
     yield from section("The header", HEADER_FIELDS)
     yield from section("machine", MACHINE_FIELDS)
@@ -139,7 +143,7 @@ def format_lines() -> Iterator[str]:
     yield ""
     yield from prose(
         'An event says what was done: {"do": OPERATION, ...arguments}. The operations, with what they answer in "got" '
-        '(a whole number: a word; an outcome: one of ' + ", ".join(map(repr, OUTCOMES)) + "):"
+        "(a whole number: a word; an outcome: one of " + ", ".join(map(repr, OUTCOMES)) + "):"
     )
     for operation in OPERATIONS.values():
         arguments = [name for name in fields_of(operation) if name not in {"do", "begin", *AFTERWARDS}]
@@ -153,11 +157,11 @@ def format_lines() -> Iterator[str]:
     yield ""
     yield from prose(
         'An operation that others overlap begins in one line, {"do": ..., "begin": NAME}, and ends in another, '
-        '{"end": NAME, "got": ..., "saw": ...}; its steps may be anywhere in between. {"settle": true, "saw": [...]} says '
-        "that internal operations may have happened (" + ", ".join(SETTLES) + "; a list names some of them); what was "
-        'seen says which. {"saw": [...]} alone is a look at the machine. {"step": RULE, ...} is a single step of the '
-        "specification, for implementations that have the same; its arguments are the rule's, a page, virtual page or "
-        'vCPU as a list of a VM and a number. The rules:'
+        '{"end": NAME, "got": ..., "saw": ...}; its steps may be anywhere in between. {"settle": true, "saw": [...]} '
+        "says that internal operations may have happened (" + ", ".join(SETTLES) + "; a list names some of them); what "
+        'was seen says which. {"saw": [...]} alone is a look at the machine. {"step": RULE, ...} is a single step of '
+        "the specification, for implementations that have the same; its arguments are the rule's, a page, virtual page "
+        "or vCPU as a list of a VM and a number. The rules:"
     )
     for rule in REGISTER["rule"].values():
         sorts = [getattr(sort, "__name__", str(sort)) for sort in parameter_sorts(rule.function)]
@@ -180,7 +184,9 @@ def section(title: str, fields: dict[str, Field]) -> Iterator[str]:
 
 def prose(text: str, indent: str = "") -> list[str]:
     """A paragraph."""
-    return textwrap.wrap(text, 100, initial_indent=indent, subsequent_indent=indent + ("    " if indent == "  " else ""))
+    return textwrap.wrap(
+        text, 100, initial_indent=indent, subsequent_indent=indent + ("    " if indent == "  " else "")
+    )
 
 
 if __name__ == "__main__":

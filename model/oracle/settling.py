@@ -24,7 +24,7 @@ from .observing import contents_of, held
 
 
 class NoWay(Exception):
-    """What was seen cannot be explained: not at all, or not with what was seen (then `settled_by` says what is missing)."""
+    """What was seen cannot be explained: not at all, or not with what was seen (`settled_by` says what is missing)."""
 
     def __init__(self, told: str, clauses: tuple[str, ...], settled_by: str = "") -> None:
         super().__init__(told)
@@ -40,8 +40,8 @@ def settle(c: Candidate, saw: list[dict[str, Any]], kinds: tuple[str, ...]) -> N
         settling.bring_together()
         settling.move()
     except Blocked as refused:
-        raise NoWay(f"was left to itself, and no row of internal operations was found that explains what was seen: "
-                    f"{refused.reason.value}", (), "all pages' frames and slots after each internal operation") from None  # fmt: skip
+        told = f"was left to itself, and no internal operations were found for what was seen: {refused.reason.value}"
+        raise NoWay(told, (), "all pages' frames and slots after each internal operation") from None
 
 
 class Settling:
@@ -91,8 +91,8 @@ class Settling:
                             f"{held(contents_of(self.c, pages[0]))} and {held(contents_of(self.c, page))}", clauses,
                         )  # fmt: skip
                     if s.domain[page.vm] != s.domain[pages[0].vm]:
-                        raise NoWay(f"pages {pages[0]!r} and {page!r} are in one {what}, {name}, and their VMs are of two "
-                                    "sharing domains", ("ESX-4.2-01", "ESX-4.2-06"))  # fmt: skip
+                        raise NoWay(f"pages {pages[0]!r} and {page!r} are in one {what}, {name}, and their VMs are of "
+                                    "two sharing domains", ("ESX-4.2-01", "ESX-4.2-06"))  # fmt: skip
 
     # What explains the rest.
 

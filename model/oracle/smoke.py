@@ -29,7 +29,9 @@ EVENTS: tuple[tuple[Event, str], ...] = (
 )  # fmt: skip
 
 
-def smoke(implementation: Any, able: Capabilities) -> Iterator[tuple[Event, str, dict[str, Any] | None, Failure | None]]:
+def smoke(
+    implementation: Any, able: Capabilities
+) -> Iterator[tuple[Event, str, dict[str, Any] | None, Failure | None]]:
     """Each event that it can do, what it is for, the answer, and what is wrong with it."""
     vms = [{**vm, "minimum": 0} for vm in able.machine["vms"]]
     run = Run(implementation, Capabilities(able.operations, able.header | {"machine": able.machine | {"vms": vms}}))

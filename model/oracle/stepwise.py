@@ -40,7 +40,9 @@ class StepReader:
 
     def __init__(self, vms: dict[Name, VM], machine: Machine) -> None:
         self.vms = vms
-        self.owned = {sort: {(one.vm, one.number): one for one in machine.ids[sort]} for sort in (Page, VPage, VCPU)}
+        self.owned: dict[Any, dict[tuple[VM, int], Any]] = {
+            sort: {(one.vm, one.number): one for one in machine.ids[sort]} for sort in (Page, VPage, VCPU)
+        }
         self.words = len(machine.ids[Word])
 
     def read(self, made: dict[str, Any]) -> tuple[Operation, tuple[Any, ...], dict[str, Any]]:
@@ -52,7 +54,9 @@ class StepReader:
         names, sorts = parameter_names(rule), parameter_sorts(rule)
         for parameter in names:
             if parameter not in made:
-                raise Malformed(f"the step {name} lacks its argument {parameter!r}; its arguments are {', '.join(names)}")
+                raise Malformed(
+                    f"the step {name} lacks its argument {parameter!r}; its arguments are {', '.join(names)}"
+                )
         values = tuple(self.value(made[one], sort, one) for one, sort in zip(names, sorts, strict=True))
         rest = {one: value for one, value in made.items() if one != "step" and one not in names}
 

@@ -1,6 +1,6 @@
 """The reference model as an implementation: it does each operation by the rules, and says where the page is then.
 
-    python -m pagelaw.model.systems.reference [--mutant ID]
+python -m pagelaw.model.systems.reference [--mutant ID]
 """
 
 from __future__ import annotations
