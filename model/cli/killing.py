@@ -130,9 +130,17 @@ def hunted(mutant: Mutant, mode: str) -> Kill:
     return Kill(mutant.identifier, mode, True, found.broken, found.length, found.steps)
 
 
+def by_judge(mutant: Mutant) -> Kill:
+    """Run as an implementation, step by step and at random, it does what the judge, in a process of its own without the
+    fault, forbids."""
+    from pagelaw.model.cli.judging import judged_runs
+
+    return judged_runs(mutant)
+
+
 COLUMNS: dict[str, Column] = {
     "z3": by_z3, "small": by_small_instance, "explorer": by_explorer, "stepwise": by_stepwise_runs,
-    "batched": by_batched_runs,
+    "batched": by_batched_runs, "judge": by_judge,
 }  # fmt: skip
 """The means, in the order in which they are shown."""
 
@@ -220,7 +228,8 @@ class Kept:
             file.write(json.dumps([self.digests[kill.column], attrs.asdict(kill)]) + "\n")
 
 
-RESTS_ON = {"explorer": ("explorer", "reference"), "stepwise": ("runs", "reference"), "batched": ("runs", "reference")}
+RESTS_ON = {"explorer": ("explorer", "reference"), "stepwise": ("runs", "reference"), "batched": ("runs", "reference"),
+            "judge": ("oracle", "runs", "reference")}  # fmt: skip
 """The parts of the model that a column rests on, beside the specification, the proofs, the solver and this file."""
 
 

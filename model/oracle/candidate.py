@@ -288,9 +288,9 @@ class Candidate:
         found = self.frames.find(name)
         if found is None:
             both = 0 < len(self.low) < len(self.all_frames)
-            found = self._free_frame((name in self.low) if both else None)
-            if found is None:
-                return self.all_frames[0]
+            found = None if self.frames.are_fixed else self._free_frame((name in self.low) if both else None)
+            if found is None:  # the rule will refuse a frame that is in use
+                return next((mpn for mpn in self.all_frames if not self._frame_is_free(mpn)), self.all_frames[0])
             self.frames.bind(name, found)
         return found
 
@@ -358,10 +358,13 @@ class Candidate:
         name = self.took.get("buffer")
         return self.frame_for(low=True) if name is None else self.frame(name)
 
-    def slot(self, name: Name) -> Slot:
-        """What a slot's name stands for; a new name for a free slot, which it stands for from now on."""
+    def slot(self, name: Name, forgets: bool = True) -> Slot:
+        """What a slot's name stands for; a new name for a free slot, which it stands for from now on.
+
+        forgets: whether what is only a copy in it is forgotten first.
+        """
         found = self.slots.find(name)
-        if found is not None:
+        if found is not None and forgets:
             self.forget_copies(found)
             found = self.slots.find(name)
         if found is None:

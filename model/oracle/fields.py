@@ -6,6 +6,7 @@ Schema.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import attrs
@@ -23,7 +24,7 @@ class Malformed(Exception):
 class Field:
     """What one field may hold.
 
-    kind: "whole" (a number from `least` to `most`), "flag", "text", "name" (a text or a whole number), "one" (one of
+    kind: "whole" (a number from `least` to `most`), "flag", "text", "name" (a text or a whole number), "fraction", "one" (one of
     `options`), "list" (of `inner`), "object" (with `fields`, and no others).
     """
 
@@ -39,6 +40,7 @@ class Field:
     may_be_null: bool = False
 
 
+FRACTION = re.compile("[0-9]{1,9}(/[1-9][0-9]{0,8})?")
 LONGEST_NAME = 100
 """Characters of a name."""
 
@@ -65,6 +67,8 @@ def check(value: Any, field: Field, path: str) -> None:
             right = is_name(value)
         case "one":
             right = type(value) is str and value in field.options
+        case "fraction":
+            right = type(value) is str and FRACTION.fullmatch(value) is not None
         case "any":
             right = True
         case "list":
@@ -109,6 +113,8 @@ def wanted(field: Field) -> str:
             return f"a whole number from {field.least} to {field.most}"
         case "flag":
             return "true or false"
+        case "fraction":
+            return 'a fraction as a text, such as "3/4"'
         case "text":
             return f"a text of at most {LONGEST_NAME} characters"
         case "name":
@@ -135,6 +141,8 @@ def schema(field: Field) -> dict[str, Any]:
                                {"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1}]}  # fmt: skip
         case "one":
             made |= {"type": "string", "enum": list(field.options)}
+        case "fraction":
+            made |= {"type": "string", "pattern": f"^{FRACTION.pattern}$"}
         case "any":
             pass
         case "list":

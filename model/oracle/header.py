@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -39,6 +40,27 @@ MACHINE_FIELDS = {
     "transfers": Field("whole", "device transfers that may be under way at a time; 8 if not said", 4, most=1024),
     "low": Field("list", "the frames in low memory, which devices reach, by name; all are, if not said", ["f0", "f1"],
                  most=MOST_PAGES, inner=Field("name", "a frame", "f0")),
+    "frame_names": Field("list", "the names of all frames, where it matters which is which: the low ones first, block by "
+                         "block", ["f0", "f1"], most=MOST_PAGES, inner=Field("name", "a frame", "f0")),
+    "low_reserve": Field("whole", "how many of the low frames are kept for devices; none if not said", 1, most=MOST_PAGES),
+    "block": Field("whole", "frames of a block, which the balloon gives up as a whole; 1 if not said", 1, least=1,
+                   most=MOST_PAGES),
+    "virtual_pages": Field("whole", "entries of each guest's page table, for traces of single steps", 2, least=1,
+                           most=MOST_PAGES),
+    "hash_bits": Field("whole", "bits of a key, for traces of single steps: FNV-1a of the words, 32 bits of each, cut to "
+                       "its low bits; no two pages collide, if not said", 16, most=32),
+    "short_bits": Field("whole", "low bits of a key that a hint stores; all, if not said", 8, most=32),
+    "sample_size": Field("whole", "pages drawn in each period; 1 if not said", 2, most=MOST_PAGES),
+    **{name: Field("whole", f"free frames with fewer of which the {state} state begins", 2, most=MOST_PAGES)
+       for name, state in (("soft_threshold", "soft"), ("hard_threshold", "hard"), ("low_threshold", "low"))},
+    "high_threshold": Field("whole", "free frames that policy wants", 4, most=MOST_PAGES),
+    "margin": Field("whole", "frames beyond a threshold at which a state is left upwards; 0 if not said", 1,
+                    most=MOST_PAGES),
+    **{name: Field("fraction", told, "3/4") for name, told in (
+        ("tax_rate", "the tax on idle memory; 3/4 if not said"),
+        ("slow_gain", "how far a period moves the slow average; 1/8 if not said"),
+        ("fast_gain", "how far it moves the fast one; 1/2 if not said"),
+    )},
     "count_top": Field("whole", "the greatest number that a frame's count field holds; 65535 if not said", 65535,
                        least=1, most=2**32),
     "remap_after": Field("whole", "copies through a bounce buffer after which a page is hot; 1 if not said", 1,
@@ -88,17 +110,24 @@ class Header:
             return tuple(vm.get(name, otherwise) for vm in self.vms)
 
         given, pages = self.sizes, each("pages", 0)
+        rates = {name: Fraction(given[name]) for name in ("tax_rate", "slow_gain", "fast_gain") if name in given}
+        windows = given.get("virtual_pages", min(max(pages), WINDOWS))
         options: dict[str, Any] = dict(self.options)
         low = len(self.low) if "low" in given else given["frames"]
         try:
             made = machine(Sizes(
-                vms=len(self.vms), pages=pages, vcpus=given.get("vcpus", 1), virtual_pages=min(max(pages), WINDOWS),
+                vms=len(self.vms), pages=pages, vcpus=given.get("vcpus", 1), virtual_pages=windows,
                 frames=given["frames"], low_frames=low, slots=given.get("slots", 0),
                 transfers=given.get("transfers", 8), words=given.get("words", 1), values=1,
-                minimum=each("minimum", 0), shares=each("shares", 1), overhead=each("overhead", 0), sample_size=1,
+                minimum=each("minimum", 0), shares=each("shares", 1), overhead=each("overhead", 0),
+                sample_size=given.get("sample_size", 1), low_reserve=given.get("low_reserve", 0),
+                block=given.get("block", 1), hash_bits=given.get("hash_bits"),
+                short_bits=given.get("short_bits", given.get("hash_bits", 8)),
                 count_top=given.get("count_top", 65535), remap_after=given.get("remap_after", 1),
-                high_threshold=3, soft_threshold=2, hard_threshold=1, low_threshold=0, margin=0, **options,
-            ), PERFECT)  # fmt: skip
+                high_threshold=given.get("high_threshold", 3), soft_threshold=given.get("soft_threshold", 2),
+                hard_threshold=given.get("hard_threshold", 1), low_threshold=given.get("low_threshold", 0),
+                margin=given.get("margin", 0), **rates, **options,
+            ), None if "hash_bits" in given else PERFECT)  # fmt: skip
         except ValueError as error:
             raise Malformed(str(error)) from None
         domains = each("domain", 0)
@@ -153,6 +182,12 @@ def header(line: dict[str, Any]) -> Header:
         raise Malformed("machine.low names a frame twice")
     if len(low) > sizes["frames"]:
         raise Malformed(f"machine.low names {len(low)} frames, and the machine has {sizes['frames']} only")
+    all_names = sizes.get("frame_names")
+    if all_names is not None:
+        if len(set(all_names)) < len(all_names) or len(all_names) != sizes["frames"]:
+            raise Malformed(f"machine.frame_names should name {sizes['frames']} different frames")
+        if "low" in sizes and all_names[: len(low)] != low:
+            raise Malformed("machine.low should name the first of machine.frame_names")
     profile = line.get("profile", "esx")
     options = PROFILES[profile] | line.get("options", {})
     return Header(line.get("system", ""), profile, options, vms, sizes, frozenset(line.get("tells", ())))

@@ -16,7 +16,7 @@ import attrs
 from pagelaw.spec.language import Blocked, Value
 from pagelaw.spec.language.identifiers import forget_unused
 from pagelaw.spec.translation import is_dirty
-from pagelaw.spec.vocabulary import HintFrame, Page
+from pagelaw.spec.vocabulary import MPN, HintFrame, Page
 
 from ..reference.printing import value_text
 from .candidate import Candidate
@@ -127,6 +127,8 @@ class Judge:
         self.header = header(made)
         machine = self.header.machine()
         self.candidates = [Candidate(machine, self.header.low, self.header.told)]
+        if "frame_names" in self.header.sizes:
+            self.candidates[0].frames.fix(self.header.sizes["frame_names"], machine.ids[MPN])
         self.events = Events(self.header, machine)
 
     def end(self) -> None:

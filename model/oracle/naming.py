@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from .journal import NOTHING, Change
@@ -18,6 +18,8 @@ class Names(Generic[I]):
         self.is_free, self.note = is_free, note
         self.of: dict[Name, I] = {}
         self.named: dict[I, Name] = {}
+        self.are_fixed = False
+        """Whether each has one name for ever."""
         self.others: dict[I, frozenset[Name]] = {}
         """What something without a name is not called: names that were in use when it was taken."""
 
@@ -25,13 +27,13 @@ class Names(Generic[I]):
         """The same names, for a state of its own."""
         twin = Names(is_free, note)
         twin.of, twin.named = self.of.copy(), self.named.copy()
-        twin.others = self.others.copy()
+        twin.others, twin.are_fixed = self.others.copy(), self.are_fixed
         return twin
 
     def find(self, name: Name) -> I | None:
         """What the name stands for, if it is in use and known by that name."""
         one = self.of.get(name)
-        return None if one is None or self.is_free(one) else one
+        return None if one is None or (not self.are_fixed and self.is_free(one)) else one
 
     def name(self, one: I) -> Name | None:
         """Its name, if it is in use and has one."""
@@ -43,12 +45,22 @@ class Names(Generic[I]):
 
     def take_unnamed(self, one: I) -> None:
         """Something free is taken, and nobody says under which name: under none of those in use now."""
+        if self.are_fixed:
+            return
         self.unbind(one)
         self.note((self.others, one, self.others.get(one, NOTHING)))
         self.others[one] = frozenset(name for name, other in self.of.items() if not self.is_free(other))
 
+    def fix(self, names: Iterable[Name], ones: Iterable[I]) -> None:
+        """Each has this name for ever."""
+        self.of = dict(zip(names, ones, strict=True))
+        self.named = {one: name for name, one in self.of.items()}
+        self.are_fixed = True
+
     def bind(self, name: Name, one: I) -> None:
         """From now on the name stands for this; what else the two were known by was of something free."""
+        if self.are_fixed:
+            return
         before = self.of.get(name)
         if before is not None:
             self._drop(name, before)

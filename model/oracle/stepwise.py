@@ -32,7 +32,7 @@ class Taken:
         """What it is in this candidate."""
         if self.sort is MPN:
             return c.frame(self.name)
-        return c.slot(self.name) if self.sort is Slot else c.transfer_for(self.name)
+        return c.slot(self.name, forgets=False) if self.sort is Slot else c.transfer_for(self.name)
 
 
 class StepReader:
@@ -83,9 +83,9 @@ class StepReader:
             return Contents(tuple(self.value(one, Value, path) for one in given))
         if isinstance(sort, type) and issubclass(sort, Sum):
             return self._variant(given, sort, path)
-        most = self.words - 1 if sort is Word else 2**64 - 1
-        if type(given) is not int or not 0 <= given <= most:
-            raise Malformed(f"{path} is {shown(given)}, and should be a whole number from 0 to {most}")
+        least, most = (-(2**63) if sort is int else 0), (self.words - 1 if sort is Word else 2**64 - 1)
+        if type(given) is not int or not least <= given <= most:
+            raise Malformed(f"{path} is {shown(given)}, and should be a whole number from {least} to {most}")
         return given if sort is int else sort(given)
 
     def _vm(self, given: Any, path: str) -> VM:
