@@ -42,7 +42,8 @@ def judged_runs(mutant: Mutant) -> Kill:
         tried += lines - 1
         if found is not None:
             rule = found["reasons"][0].get("rule", "") if found["reasons"] else ""
-            return Kill(mutant.identifier, "judge", True, rule, found["line"] - 1, tried, note=f"machine {number % len(MACHINES)}")
+            note = f"machine {number % len(MACHINES)}"
+            return Kill(mutant.identifier, "judge", True, rule, found["line"] - 1, tried, note=note)
     return Kill(mutant.identifier, "judge", False, tried=tried)
 
 
@@ -85,7 +86,7 @@ def lines_of(sizes: Sizes, mood: Mood, seed: int) -> Iterator[bytes]:
     for _ in range(STEPS):
         try:
             scheduler.run(1, do)
-        except Exception:  # noqa: BLE001  (what a faulty rule leaves may make no sense to the next one)
+        except Exception:  # what a faulty rule leaves may make no sense to the next one
             return
         yield from (json.dumps(event).encode() + b"\n" for event in waiting)
         waiting.clear()

@@ -40,15 +40,15 @@ MACHINE_FIELDS = {
     "transfers": Field("whole", "device transfers that may be under way at a time; 8 if not said", 4, most=1024),
     "low": Field("list", "the frames in low memory, which devices reach, by name; all are, if not said", ["f0", "f1"],
                  most=MOST_PAGES, inner=Field("name", "a frame", "f0")),
-    "frame_names": Field("list", "the names of all frames, where it matters which is which: the low ones first, block by "
-                         "block", ["f0", "f1"], most=MOST_PAGES, inner=Field("name", "a frame", "f0")),
-    "low_reserve": Field("whole", "how many of the low frames are kept for devices; none if not said", 1, most=MOST_PAGES),
+    "frame_names": Field("list", "the names of all frames, where it matters which is which: the low ones first, block "
+                         "by block", ["f0", "f1"], most=MOST_PAGES, inner=Field("name", "a frame", "f0")),
+    "low_reserve": Field("whole", "low frames that are kept for devices; none if not said", 1, most=MOST_PAGES),
     "block": Field("whole", "frames of a block, which the balloon gives up as a whole; 1 if not said", 1, least=1,
                    most=MOST_PAGES),
     "virtual_pages": Field("whole", "entries of each guest's page table, for traces of single steps", 2, least=1,
                            most=MOST_PAGES),
-    "hash_bits": Field("whole", "bits of a key, for traces of single steps: FNV-1a of the words, 32 bits of each, cut to "
-                       "its low bits; no two pages collide, if not said", 16, most=32),
+    "hash_bits": Field("whole", "bits of a key, for traces of single steps: FNV-1a of the words, 32 bits of each, cut "
+                       "to its low bits; no two pages collide, if not said", 16, most=32),
     "short_bits": Field("whole", "low bits of a key that a hint stores; all, if not said", 8, most=32),
     "sample_size": Field("whole", "pages drawn in each period; 1 if not said", 2, most=MOST_PAGES),
     **{name: Field("whole", f"free frames with fewer of which the {state} state begins", 2, most=MOST_PAGES)
@@ -110,7 +110,7 @@ class Header:
             return tuple(vm.get(name, otherwise) for vm in self.vms)
 
         given, pages = self.sizes, each("pages", 0)
-        rates = {name: Fraction(given[name]) for name in ("tax_rate", "slow_gain", "fast_gain") if name in given}
+        rates: dict[str, Any] = {name: Fraction(given[name]) for name in ("tax_rate", "slow_gain", "fast_gain") if name in given}
         windows = given.get("virtual_pages", min(max(pages), WINDOWS))
         options: dict[str, Any] = dict(self.options)
         low = len(self.low) if "low" in given else given["frames"]

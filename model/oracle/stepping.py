@@ -60,7 +60,8 @@ class Stepping:
         s = self.machine
         saw = [self.of_page(page) for page in s.ids[Page]]
         for vm, name in self.vms.items():
-            saw.append({"vm": name, "resident": s.resident[vm], "swapped": s.swapped[vm], "ballooned": s.balloon_size[vm]})
+            counts = {"resident": s.resident[vm], "swapped": s.swapped[vm], "ballooned": s.balloon_size[vm]}
+            saw.append({"vm": name, **counts})
         return [*saw, {"free_frames": s.free_frames}]
 
     def of_page(self, page: Page) -> dict[str, Any]:
