@@ -5,15 +5,18 @@ This process has the fault, the judge is another one, without it: they know each
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from pagelaw.model.oracle.stepping import Stepping, header_of
+from pagelaw.model.reference.beside import parameter_sorts
 from pagelaw.model.reference.choosing import Rule
 from pagelaw.model.reference.scheduler import Scheduler
 from pagelaw.model.reference.setup import Sizes, machine
@@ -67,6 +70,14 @@ def judged_run(sizes: Sizes, mood: Mood, seed: int) -> tuple[dict[str, Any] | No
     return (made["violations"][0] if made["violations"] else None), made["lines"]
 
 
+@cache
+def parameters_of(module: str, name: str) -> int:
+    """How many arguments a rule has in the file, without the fault."""
+    text = Path(str(sys.modules[module].__file__)).read_text(encoding="utf-8")
+    found = next(one for one in ast.parse(text).body if isinstance(one, ast.FunctionDef) and one.name == name)
+    return len(found.args.args) - 1
+
+
 def lines_of(sizes: Sizes, mood: Mood, seed: int) -> Iterator[bytes]:
     """A random run of the model as it is in this process, as a trace. Where the fault makes a rule fail, it ends."""
     yield json.dumps(header_of(sizes, tuple(OPTIONS))).encode() + b"\n"
@@ -75,12 +86,15 @@ def lines_of(sizes: Sizes, mood: Mood, seed: int) -> Iterator[bytes]:
     waiting: list[dict[str, Any]] = []
 
     def do(rule: Rule, arguments: tuple[Any, ...]) -> Any:
+        missing = parameter_sorts(rule)[len(arguments) :]  # the fault leaves a choice that the rule does not leave
+        arguments = (*arguments, *(scheduler.random.choice(made.ids[sort]) for sort in missing))
+        said = arguments[: parameters_of(rule.__module__, rule.__name__)]
         try:
             returned = rule(made, *arguments)
         except Blocked as refused:
-            waiting.append(stepping.event(rule, arguments, refused=refused.reason.name))
+            waiting.append(stepping.event(rule, said, refused=refused.reason.name))
             raise
-        waiting.append(stepping.event(rule, arguments, returned))
+        waiting.append(stepping.event(rule, said, returned))
         return returned
 
     for _ in range(STEPS):

@@ -24,8 +24,8 @@ class Malformed(Exception):
 class Field:
     """What one field may hold.
 
-    kind: "whole" (a number from `least` to `most`), "flag", "text", "name" (a text or a whole number), "fraction", "one"
-    (one of `options`), "list" (of `inner`), "object" (with `fields`, and no others).
+    kind: "whole" (a number from `least` to `most`), "flag", "text", "name" (a text or a whole number), "fraction",
+    "one" (one of `options`), "list" (of `inner`), "object" (with `fields`, and no others).
     """
 
     kind: str

@@ -66,6 +66,7 @@ MACHINE_FIELDS = {
     "remap_after": Field("whole", "copies through a bounce buffer after which a page is hot; 1 if not said", 1,
                          most=2**32),
 }  # fmt: skip
+RATES = ("tax_rate", "slow_gain", "fast_gain")
 TOLD = ("driver", "balloon_target", "swap_target")
 HEADER_FIELDS = {
     "pagelaw": Field("whole", "the version of the trace format", VERSION, required=True),
@@ -110,7 +111,7 @@ class Header:
             return tuple(vm.get(name, otherwise) for vm in self.vms)
 
         given, pages = self.sizes, each("pages", 0)
-        rates: dict[str, Any] = {name: Fraction(given[name]) for name in ("tax_rate", "slow_gain", "fast_gain") if name in given}
+        rates: dict[str, Any] = {name: Fraction(given[name]) for name in RATES if name in given}
         windows = given.get("virtual_pages", min(max(pages), WINDOWS))
         options: dict[str, Any] = dict(self.options)
         low = len(self.low) if "low" in given else given["frames"]

@@ -47,7 +47,7 @@ class Stepping:
     def event(self, rule: Rule, arguments: tuple[Any, ...], returned: Any = None, refused: str = "") -> dict[str, Any]:
         """A step that was done, or refused."""
         made: dict[str, Any] = {"step": rule.__name__}
-        for name, value in zip(parameter_names(rule), arguments, strict=True):
+        for name, value in zip(parameter_names(rule), arguments, strict=False):
             made[name] = written(value, self.vms)
         if refused:
             return made | {"refused": refused}
