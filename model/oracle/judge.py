@@ -338,6 +338,8 @@ def changes(c: Candidate) -> tuple[str, ...]:
     """What the event changed, field by field."""
     told = []
     for name, key, before, after in c.log.written():
+        if name in INNER and not c.by_steps:
+            continue
         named = "" if key is None else "[" + (", ".join(map(repr, key)) if isinstance(key, tuple) else repr(key)) + "]"
         told.append(f"{name}{named}: {value_text(before)} -> {value_text(after)}")
     return tuple(map(c.in_their_names, told))
