@@ -23,7 +23,8 @@ Say what every check would refuse: the kill matrix. A mutant is the
 specification with one change. The gallery has faults of real systems (and
 invented ones, SYN and ORD); each is put to the proofs (z3), to a small
 instance whose counterexample is replayed (small), to the explorer, to stepwise
-and to batched runs. The systematic mutants are made from the text of the rules:
+and to batched runs; and, run as an implementation, to the judge of `pagelaw
+judge`. The systematic mutants are made from the text of the rules:
 every guard, effect, order of steps, conjunct, bound; each is killed by a
 property, proved to do the same as the unchanged text, or listed as a survivor.
 Faults of the memory manager of model/optimized (IM) are found by running it
