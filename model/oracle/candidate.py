@@ -25,6 +25,7 @@ from pagelaw.spec.vocabulary import (
     KeptSlot,
     Life,
     Mapped,
+    NoEntry,
     NoHint,
     NoTransfer,
     Page,
@@ -184,6 +185,19 @@ class Candidate:
                 name = fields.get(id(held))
                 if name is not None:
                     self.writers[name, key] = line, rule
+
+    def sweep(self) -> None:
+        """Forget what says no more than that there is nothing: keys that no page has any more.
+
+        What is held for each page, frame or slot stays; only keys are without number.
+        """
+        table: dict[Any, Any] = self.machine.table
+        for key in [key for key, entry in table.items() if type(entry) is NoEntry]:
+            del table[key]
+            self.writers.pop(("table", key), None)
+        hints: Any = self.machine.hint
+        for value in [value for value, pages in hints.keys_of.items() if not pages]:
+            del hints.keys_of[value]
 
     def tells(self, what: str) -> bool:
         """Whether the trace tells of these decisions of policy; else any that an operation needs was made."""

@@ -183,25 +183,22 @@ def shorter(implementation: Implementation, able: Capabilities, failure: Failure
 
 
 def as_test(command: Sequence[str], failure: Failure) -> Iterator[str]:
-    """A failure as a pytest test, and as steps of a Hypothesis state machine."""
-    yield '"""A run that is not allowed, as `pagelaw conform` found it."""'
-    yield ""
-    yield "from pagelaw.model.oracle.capabilities import capabilities"
-    yield "from pagelaw.model.oracle.conforming import Restarted, replay"
-    yield ""
-    yield f"COMMAND = {list(command)!r}"
-    yield "EVENTS = ["
+    """A failure as a pytest test, whose Hypothesis example it is: the operations in any other number and order, too."""
+    yield from (
+        '"""A run that is not allowed, as `pagelaw conform` found it."""', "", "import json", "",
+        "from hypothesis import example, given, settings", "from hypothesis import strategies as st", "",
+        "from pagelaw.model.oracle.capabilities import Capabilities, capabilities",
+        "from pagelaw.model.oracle.conforming import Restarted, replay", "", f"COMMAND = {list(command)!r}",
+        f"HEADER = json.loads({failure.lines[0]!r})", "EVENTS = [",
+    )  # fmt: skip
     yield from (f"    {event!r}," for event in failure.events)
-    yield "]"
-    yield ""
-    yield ""
-    yield "def test_what_was_not_allowed() -> None:"
-    yield "    program = Restarted(COMMAND)"
-    yield "    try:"
-    yield "        failure = replay(program, capabilities(program.start()), EVENTS)"
-    yield "    finally:"
-    yield "        program.end()"
-    yield "    assert failure is None, failure"
+    yield from (
+        "]", "", "", "@given(st.lists(st.sampled_from(EVENTS), max_size=len(EVENTS)))", "@example(EVENTS)",
+        "@settings(max_examples=20, deadline=None)", "def test_what_was_not_allowed(events) -> None:",
+        "    program = Restarted(COMMAND)", "    try:", "        able = capabilities(program.start())",
+        "        failure = replay(program, Capabilities(able.operations, HEADER), events)", "    finally:",
+        "        program.end()", "    assert failure is None, failure",
+    )  # fmt: skip
 
 
 def events_of(lines: Sequence[str]) -> list[Event]:

@@ -7,113 +7,136 @@ that has to be filled, something seen that is not known yet) is left for the jud
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from pagelaw.spec import translation
-from pagelaw.spec.language import Blocked, Value
-from pagelaw.spec.vocabulary import Cached, HintFrame, Mapped
+from pagelaw.spec.language import VM, Blocked, Value, Word
+from pagelaw.spec.vocabulary import VCPU, Cached, HintFrame, Mapped, Page, VPage
 
 from .candidate import PLAIN, Candidate
 from .events import DECODE, MOST, Events
-
-KEYS = {"read": frozenset(("do", "vm", "page", "word", "got", "cpu", "saw")),
-        "write": frozenset(("do", "vm", "page", "word", "value", "cpu", "saw"))}  # fmt: skip
 
 
 class Hot:
     """Judges such lines for one candidate."""
 
     def __init__(self, events: Events, c: Candidate) -> None:
-        self.events, self.c = events, c
-        s = c.machine
+        self.events, self.c, self.decode = events, c, DECODE
+        s = self.machine = c.machine
         self.load, self.store = PLAIN(translation.load), PLAIN(translation.store)
-        self.maps = s, s.tlb, s.unsynced, s.hint
-        self.windows = {page: c.window(page) for pages in events.pages.values() for page in pages.values()}
-        self.done: Counter[str] = Counter()
+        self.tlb, self.unsynced, self.hints, self.pmap, self.named = s.tlb, s.unsynced, s.hint, s.pmap, c.frames.named
+        self.places = {
+            name: {number: (page, c.window(page)) for number, page in pages.items()}
+            for name, pages in events.pages.items()
+        }
+        """By the name of a VM and the number of a page: the page, and the virtual page through which it is reached."""
+        self.words = events.words
+        self.first = {vm: c.cpus(vm)[0] for vm in s.ids[VM]}
+        self.reads = self.writes = 0
         """How often each of the two rules was done here."""
 
     def line(self, line: bytes) -> bool:
         """Whether the line was such an event, and is allowed: then it is done."""
         try:
-            made = DECODE(line)
+            made = self.decode(line)
             name = made["do"]
-            if name not in KEYS or not made.keys() <= KEYS[name]:
+            if name == "write":
+                value = made["value"]
+                if type(value) is not int or not 0 <= value <= MOST:
+                    return False
+                fields = 5
+            elif name == "read":
+                fields, value = 4 + ("got" in made), 0
+            else:
                 return False
-            number, at, cpu = made["page"], made["word"], made.get("cpu", 0)
-            if type(number) is not int or type(at) is not int or type(cpu) is not int:
+            number, at = made["page"], made["word"]
+            if type(number) is not int or type(at) is not int:
                 return False
-            vm = made["vm"]
-            page, word, by = self.events.pages[vm][number], self.events.words[at], self.events.cpus[vm][cpu]
-        except Exception:
+            place = self.places[made["vm"]]
+            (page, virtual), word = place[number], self.words[at]
+            by = self.first[page.vm]
+            if "cpu" in made:
+                if type(made["cpu"]) is not int:
+                    return False
+                fields, by = fields + 1, self.events.cpus[made["vm"]][made["cpu"]]
+        except Exception:  # whatever is wrong with it, the judge says
             return False
         saw = made.get("saw")
-        if line.count(b'":') != len(made) + (0 if saw is None else keys_of(saw)):
+        if saw is not None:
+            fields += 1
+        if len(made) != fields or line.count(b'":') != fields + (0 if saw is None else keys_of(saw)):
             return False
-        s, tlb, unsynced, hints = self.maps
-        virtual = self.windows[page]
-        entry = tlb[by, virtual]
-        if type(entry) is not Cached or entry.page is not page or unsynced[by, virtual]:
+        key = by, virtual
+        entry = self.tlb[key]
+        if type(entry) is not Cached or entry.page is not page or self.unsynced[key]:
             return False
-        if name == "write":
-            value = made.get("value")
-            if type(value) is not int or not 0 <= value <= MOST or not entry.dirty:
-                return False
-            if saw is not None and not self.are_seen(saw, page, word, value):
-                return False
-            try:
-                self.store(s, by, virtual, word, Value(value))
-            except Blocked:
-                return False
-            if type(hints[page]) is HintFrame:
-                self.c.note_stale_hint(page)
-            self.c.log.changes.clear()
-        else:
-            try:
-                held = self.load(s, by, virtual, word).number
-            except Blocked:
-                return False
-            if made.get("got", held) != held or type(made.get("got", 0)) is not int:
-                return False
-            if saw is not None and not self.are_seen(saw, None, word, 0):
-                return False
-        self.done[name] += 1
-        return True
+        return self.write(page, key, word, value, entry, saw) if name == "write" else self.read(key, word, made, saw)
 
-    def are_seen(self, saw: Any, written: Any, word: Any, value: int) -> bool:
-        """Whether each observation is so, once the page that is about to be written holds the value."""
-        return type(saw) is list and all(self.is_seen(one, written, word, value) for one in saw)
-
-    def is_seen(self, one: Any, written: Any, word: Any, value: int) -> bool:
-        """Whether an observation is of a kind that is looked at here, and plainly so."""
-        s = self.c.machine
-        keys = one.keys()
-        if keys == FREE_FRAMES:
-            return type(one["free_frames"]) is int and bool(one["free_frames"] == s.free_frames)
-        if not keys <= OF_A_PAGE or type(one.get("page")) is not int or type(one.get("frame")) not in (int, str):
+    def write(self, page: Page, key: tuple[VCPU, VPage], word: Word, value: int, entry: Cached, saw: Any) -> bool:
+        """A vCPU writes a word through its TLB."""
+        if not entry.dirty or (saw is not None and not self.are_seen(saw, page, word, value)):
             return False
         try:
-            page = self.events.pages[one["vm"]][one["page"]]
+            self.store(self.machine, *key, word, Value(value))
+        except Blocked:
+            return False
+        if type(self.hints[page]) is HintFrame and page not in self.c.doubtful:
+            self.c.note_stale_hint(page)
+        self.c.log.changes.clear()
+        self.writes += 1
+        return True
+
+    def read(self, key: tuple[VCPU, VPage], word: Word, made: dict[str, Any], saw: Any) -> bool:
+        """A vCPU reads one."""
+        try:
+            held = self.load(self.machine, *key, word).number
+        except Blocked:
+            return False
+        got = made.get("got", held)
+        if got != held or type(got) is not int or (saw is not None and not self.are_seen(saw, None, word, 0)):
+            return False
+        self.reads += 1
+        return True
+
+    def are_seen(self, saw: Any, written: Page | None, word: Word, value: int) -> bool:
+        """Whether each observation is so, once the page that is about to be written holds the value."""
+        if type(saw) is not list:
+            return False
+        for one in saw:  # noqa: SIM110  (most of the time is spent here)
+            if not self.is_seen(one, written, word, value):
+                return False
+        return True
+
+    def is_seen(self, one: Any, written: Page | None, word: Word, value: int) -> bool:
+        """Whether an observation is of a kind that is looked at here, and plainly so."""
+        if "frame" not in one or "page" not in one:
+            free = one.get("free_frames")
+            return len(one) == 1 and type(free) is int and bool(free == self.machine.free_frames)
+        number, frame = one["page"], one["frame"]
+        if type(number) is not int or type(frame) not in (str, int):
+            return False
+        try:
+            page = self.places[one["vm"]][number][0]
         except (KeyError, TypeError):
             return False
-        backing = s.pmap[page]
-        if type(backing) is not Mapped or self.c.frames.named.get(backing.mpn) != one["frame"]:
+        backing = self.pmap[page]
+        if type(backing) is not Mapped or self.named.get(backing.mpn) != frame or page in self.c.unsettled:
             return False
-        words = one.get("words")
-        if words is None:
-            return "words" not in one and page not in self.c.unsettled
-        held = [known.number for known in s.contents[backing.mpn].words]
+        if "words" not in one:
+            return len(one) == 3
+        words, held = one["words"], [known.number for known in self.machine.contents[backing.mpn].words]
         if page is written:
             held[word.number] = value
-        return (
-            bool(words == held) and page not in self.c.unsettled and not any(type(known) is not int for known in words)
-        )
-
-
-FREE_FRAMES = frozenset(("free_frames",))
-OF_A_PAGE = frozenset(("vm", "page", "frame", "words"))
+        return len(one) == 4 and bool(words == held) and all(type(known) is int for known in words)
 
 
 def keys_of(saw: Any) -> int:
     """How many keys the observations have together."""
-    return sum(map(len, saw)) if type(saw) is list and all(type(one) is dict for one in saw) else -1
+    if type(saw) is not list:
+        return -1
+    keys = 0
+    for one in saw:
+        if type(one) is not dict:
+            return -1
+        keys += len(one)
+    return keys

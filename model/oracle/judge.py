@@ -16,7 +16,7 @@ import attrs
 from pagelaw.spec.language import Blocked, Value
 from pagelaw.spec.language.identifiers import forget_unused
 from pagelaw.spec.translation import is_dirty
-from pagelaw.spec.vocabulary import MPN, HintFrame, Page
+from pagelaw.spec.vocabulary import MPN, HintFrame, Key, Page, ShortKey
 
 from ..reference.printing import value_text
 from .candidate import Candidate
@@ -93,7 +93,9 @@ class Judge:
         """The next line of the trace."""
         self.lines += 1
         if self.lines % SWEEP_EVERY == 0:
-            forget_unused(Value)
+            for c in self.candidates:
+                c.sweep()
+            forget_unused(Value, Key, ShortKey)
         if self.hot is not None and self.hot.line(line):
             self.done += 1
             return
@@ -119,8 +121,9 @@ class Judge:
     def _count_hot(self) -> None:
         """What was judged at once is counted with the rest."""
         if self.hot is not None:
-            self.exercised.update({HOT_RULES[name]: count for name, count in self.hot.done.items()})
-            self.hot.done.clear()
+            self.exercised.update({"load": self.hot.reads} if self.hot.reads else {})
+            self.exercised.update({"store": self.hot.writes} if self.hot.writes else {})
+            self.hot.reads = self.hot.writes = 0
 
     def _begin(self, line: bytes) -> None:
         made = Events.object_in(line)
@@ -258,7 +261,7 @@ class Judge:
                 except Blocked as refused:
                     return is_refused(c, refused, operation.name)
                 for one in event.arguments:
-                    if type(one) is Page and type(c.machine.hint[one]) is HintFrame:
+                    if type(one) is Page and type(c.machine.hint[one]) is HintFrame and one not in c.doubtful:
                         c.note_stale_hint(one)
                 reason = self._seen(c, event)
                 if reason is not None:
@@ -322,7 +325,6 @@ class Judge:
             reset_to(before[0], event.saw)
 
 
-HOT_RULES = {"read": "load", "write": "store"}
 NOTHING_SEEN: dict[Page, dict[str, Any]] = {}
 
 

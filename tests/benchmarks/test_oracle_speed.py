@@ -23,30 +23,33 @@ GOAL = 5
 
 def lines(seed: int) -> Iterator[bytes]:
     """A trace without end: four VMs write and read 64 pages each; the frame of each page is seen; now and then a page
-    is scanned, paged out, or comes back."""
+    is scanned or paged out. No two pages are ever equal."""
     random, frames, words = Random(seed), dict[tuple[str, int], str](), dict[tuple[str, int, int], int]()
     vms = [{"name": name, "pages": PAGES} for name in VMS]
     yield json.dumps({"pagelaw": 1, "machine": {"vms": vms, "frames": 300, "slots": 300, "words": 2}}).encode()
     for name in VMS:
         yield json.dumps({"do": "power_on", "vm": name}).encode()
+    for number in range(len(VMS) * PAGES):
+        vm, page = VMS[number % len(VMS)], number // len(VMS)
+        words[vm, page, 0] = number + 1
+        yield json.dumps({"do": "write", "vm": vm, "page": page, "word": 0, "value": number + 1}).encode()
     while True:
         vm, page, word = random.choice(VMS), random.randrange(PAGES), random.randrange(2)
-        frame = frames.setdefault((vm, page), f"f{len(frames)}")
-        event: dict[str, object] = {"vm": vm, "page": page, "saw": [{"vm": vm, "page": page, "frame": frame}]}
+        event: dict[str, object] = {"vm": vm, "page": page}
         chosen = random.random()
-        if chosen < 0.002:
-            del event["saw"]
-            event |= {"do": "page_out", "took": {"slot": f"s{len(words)}"}, "refused": "NOT_PRIVATE"}
-            if (vm, page, 0) in words or (vm, page, 1) in words:
-                continue
-            frames.pop((vm, page))
-        elif chosen < 0.5:
-            value = random.getrandbits(32)
-            words[vm, page, word] = value
-            event |= {"do": "write", "word": word, "value": value}
+        if (vm, page) in frames and chosen < 0.02:
+            event |= {"do": "scan", "got": "not shared"}
+        elif (vm, page) in frames and chosen < 0.022:
+            event |= {"do": "page_out", "saw": [{"vm": vm, "page": page, "is": "swapped"}]}
+            del frames[vm, page]
         else:
-            event |= {"do": "read", "word": word, "got": words.get((vm, page, word), 0)}
-            words.setdefault((vm, page, word), 0)
+            frame = frames.setdefault((vm, page), f"f{random.getrandbits(32)}")
+            event["saw"] = [{"vm": vm, "page": page, "frame": frame}]
+            if chosen < 0.5:
+                words[vm, page, word] = value = random.getrandbits(32)
+                event |= {"do": "write", "word": word, "value": value}
+            else:
+                event |= {"do": "read", "word": word, "got": words.get((vm, page, word), 0)}
         yield json.dumps(event).encode()
 
 
