@@ -30,7 +30,7 @@ from .killing import Kill
 
 STEPS = 1500
 """Turns of one run."""
-RUNS = 120
+RUNS = 56
 """Runs, on each machine in each mood in turn, until the judge forbids something."""
 STOP_AFTER = 20
 """Seconds that the judge may take for one run."""

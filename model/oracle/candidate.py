@@ -1,16 +1,13 @@
 """One state of the machine that explains a trace so far, and what the implementation calls its frames and slots.
 
-A frame that the implementation took is known by the name it gave; if it gave none, any free frame stands for it, as
-frames matter only up to renaming. Low and high frames are told apart by the names of the low ones, which the
-header lists; where low memory is only a part and a frame has no name yet, both are tried (`choose`).
+What it does at an event is done by the rules; what was not observed of it is a choice (`choose`), and each is tried.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
 from pagelaw.spec import paging, sharing
 from pagelaw.spec.frames import reference_count
@@ -20,27 +17,20 @@ from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.vocabulary import (
     MPN,
     VCPU,
-    Free,
     HintFrame,
-    KeptSlot,
     Life,
     Mapped,
     NoEntry,
     NoHint,
-    NoTransfer,
     Page,
     Running,
-    Slot,
-    Transfer,
     VPage,
 )
 
 from ..reference.plainly import Plainly
-from .journal import NOTHING, Log
-from .naming import Name, Names
-
-T = TypeVar("T")
-Rule = Callable[..., Any]
+from .choices import Choices, Rule
+from .journal import NOTHING
+from .naming import Name
 
 PLAIN = Plainly()
 LENIENT = Plainly()
@@ -59,7 +49,7 @@ WINDOWS = 64
 """Virtual pages through which a guest reaches its pages: page n through virtual page n modulo this number."""
 
 
-class Candidate:
+class Candidate(Choices):
     """A machine, the names, and the choices that are still to be made while an operation is followed."""
 
     RUNNING: tuple[Life, ...] = (Running(),)
@@ -67,20 +57,8 @@ class Candidate:
     def __init__(
         self, machine: Machine, low: frozenset[Name] = frozenset(), told: frozenset[str] = frozenset()
     ) -> None:
-        self.machine, self.low, self.told = machine, low, told
-        self.all_frames: Sequence[MPN] = machine.ids[MPN]
-        self.all_slots: Sequence[Slot] = machine.ids[Slot]
-        self.log = Log(machine)
-        self.frames: Names[MPN] = Names(self._frame_is_free, self.log.changes.append)
-        self.slots: Names[Slot] = Names(self._slot_is_free, self.log.changes.append)
-        self.transfers: dict[Name, Transfer] = {}
-        self.took: dict[str, Name] = {}
-        """What the event says was taken: a frame, a slot."""
-        self.seen_pages: dict[Page, dict[str, Any]] = {}
-        """What the event says of pages afterwards."""
-        self.decisions: list[int] = []
-        self.options: list[int] = []
-        """How many options there were for each choice made since the operation began."""
+        super().__init__(machine, low)
+        self.told = told
         self.steps: list[tuple[Rule, tuple[Any, ...], int]] = []
         """The steps of the event, each with how many changes there were before it."""
         self.returned: Any = None
@@ -99,13 +77,6 @@ class Candidate:
         """Operations under way (see `pending`), by the names that the trace gives them."""
         self.writers: dict[tuple[str, Any], tuple[int, Rule]] = {}
         """Which rule last wrote what, and in which line: of operations of several steps."""
-        self._next_frame = self._next_slot = 0
-
-    def _frame_is_free(self, mpn: MPN) -> bool:
-        return type(self.machine.frame[mpn]) is Free
-
-    def _slot_is_free(self, slot: Slot) -> bool:
-        return self.machine.slot_count[slot] == 0
 
     def copy(self) -> Candidate:
         """A candidate of its own with the same state."""
@@ -167,14 +138,6 @@ class Candidate:
         except Exception:
             pass
         return tuple(dict.fromkeys(reason.name for reason in FALSE_GUARDS))
-
-    def choose(self, options: Sequence[T]) -> T:
-        """One of several; each is tried in turn (see `judge`)."""
-        if len(options) == 1:
-            return options[0]
-        at = len(self.options)
-        self.options.append(len(options))
-        return options[self.decisions[at] if at < len(self.decisions) else 0]
 
     def remember_writers(self, line: int) -> None:
         """After an operation of several steps: which of them wrote what."""
@@ -260,143 +223,6 @@ class Candidate:
         for page in pages:
             self.machine.hint[page] = NoHint()
             self.doubt(page, False)
-
-    # Names.
-
-    def transfer_for(self, name: Name) -> Transfer:
-        """What a transfer's name stands for; a new name for one that is not under way."""
-        found = self.transfers.get(name)
-        if found is None:
-            used = set(self.transfers.values())
-            free = (one for one in self.machine.ids[Transfer] if one not in used)
-            found = self.transfers[name] = next(free, self.machine.ids[Transfer][0])
-        return found
-
-    def forget_ended_transfers(self) -> None:
-        """Their names stand for nothing any more."""
-        under_way = self.machine.transfer
-        self.transfers = {name: one for name, one in self.transfers.items() if under_way[one] != NoTransfer()}
-
-    def frame_for(self, page: Page | None = None, low: bool | None = None) -> MPN:
-        """The frame that the implementation took, for this page if it is for one: as it said, or as was seen after.
-
-        low: which memory it has to be in, if that is known. Without a free frame, some frame: the rule will refuse.
-        """
-        name = self.took.get("frame")
-        if name is None and page is not None:
-            name = self.seen_pages.get(page, {}).get("frame")
-        if name is not None:
-            return self.frame(name)
-        both = 0 < len(self.low) < len(self.all_frames)
-        if low is None and both:
-            kinds = [kind for kind in (False, True) if self._free_frame(kind) is not None]
-            low = self.choose(kinds) if kinds else None
-        found = self._free_frame(low if both else None)
-        if found is None:
-            return self.all_frames[0]
-        self.frames.take_unnamed(found)
-        return found
-
-    def frame(self, name: Name) -> MPN:
-        """What a frame's name stands for; a new name for a free frame, which it stands for from now on."""
-        found = self.frames.find(name)
-        if found is None:
-            both = 0 < len(self.low) < len(self.all_frames)
-            found = None if self.frames.are_fixed else self._free_frame((name in self.low) if both else None)
-            if found is None:  # the rule will refuse a frame that is in use
-                return next((mpn for mpn in self.all_frames if not self._frame_is_free(mpn)), self.all_frames[0])
-            self.frames.bind(name, found)
-        return found
-
-    def _free_frame(self, low: bool | None) -> MPN | None:
-        """A free frame, of low or high memory if that matters; the search goes on where the last one ended."""
-        frames, use, is_low = self.all_frames, self.machine.frame, self.machine.low
-        if self.machine.free_frames == 0:
-            return None
-        for at in range(self._next_frame - len(frames), self._next_frame):
-            mpn = frames[at]
-            if type(use[mpn]) is Free and (low is None or is_low[mpn] is low):
-                self._next_frame = at % len(frames)
-                return mpn
-        return None
-
-    def in_their_names(self, told: str) -> str:
-        """A text with frames and slots by the implementation's names; "?" for one that was not named yet."""
-
-        def name(found: re.Match[str]) -> str:
-            names: Names[Any] = self.frames if found[1] == "m" else self.slots
-            known = names.named.get((MPN if found[1] == "m" else Slot)(int(found[2])))
-            return str(known) if known is not None else ("frame ?" if found[1] == "m" else "slot ?")
-
-        return re.sub(r"\b([mk])(\d+)\b", name, told)
-
-    def slot_for(self, page: Page) -> Slot:
-        """The slot that the implementation took for a page. Without a free one, some slot: the rule will refuse."""
-        name = self.took.get("slot")
-        if name is None:
-            name = self.seen_pages.get(page, {}).get("slot")
-        if name is not None:
-            return self.slot(name)
-        found = self._free_slot()
-        if found is None:
-            self.forget_copies(None)
-            found = self._free_slot()
-        if found is None:
-            return self.all_slots[0]
-        self.slots.take_unnamed(found)
-        return found
-
-    def forget_copies(self, slot: Slot | None) -> None:
-        """What is only a copy in a slot, or in any, is forgotten, as an implementation may at any time (R-10, R-11)."""
-        s = self.machine
-        for mpn, copy in list(s.frame_slot.items()):
-            if isinstance(copy, KeptSlot) and slot in (None, copy.slot):
-                self.do(paging.forget_copy_of_shared_frame, (mpn,))
-        for page, copy in list(s.kept.items()):
-            if isinstance(copy, KeptSlot) and slot in (None, copy.slot):
-                self.do(paging.forget_kept_slot, (page,))
-
-    def may_be_slot(self, page: Page, slot: Slot) -> bool:
-        """Whether this may be the slot that the page was seen in; then it is known by that name."""
-        name = self.took.get("slot", self.seen_pages.get(page, {}).get("slot"))
-        known = self.slots.name(slot)
-        if name is None or known == name:
-            return True
-        if known is not None or self.slots.find(name) is not None:
-            return False
-        self.slots.bind(name, slot)
-        return True
-
-    def buffer(self) -> MPN:
-        """The frame that was taken as a bounce buffer."""
-        name = self.took.get("buffer")
-        return self.frame_for(low=True) if name is None else self.frame(name)
-
-    def slot(self, name: Name, forgets: bool = True) -> Slot:
-        """What a slot's name stands for; a new name for a free slot, which it stands for from now on.
-
-        forgets: whether what is only a copy in it is forgotten first.
-        """
-        found = self.slots.find(name)
-        if found is not None and forgets:
-            self.forget_copies(found)
-            found = self.slots.find(name)
-        if found is None:
-            found = self._free_slot()
-            if found is None:
-                return self.all_slots[0]
-            self.slots.bind(name, found)
-        return found
-
-    def _free_slot(self) -> Slot | None:
-        slots, count = self.all_slots, self.machine.slot_count
-        if self.machine.free_slots == 0:
-            return None
-        for at in range(self._next_slot - len(slots), self._next_slot):
-            if count[slots[at]] == 0:
-                self._next_slot = at % len(slots)
-                return slots[at]
-        return None
 
     # Where guests reach their pages.
 
