@@ -187,6 +187,14 @@ class TestSettling:
         assert "page A.p0" in judge.violations[0].settled_by
 
 
+    def test_nor_of_frames_that_may_have_come_free_meanwhile(self) -> None:
+        header = HEADER | {"machine": HEADER["machine"] | {"frames": 3}}
+        left = [*self.WRITTEN, {"settle": ["page_out"]}]
+        assert judged([*self.WRITTEN, write("A", 3, 1)], header).verdict == FORBIDDEN
+        assert judged([*left, write("A", 3, 1)], header).verdict == UNDETERMINED
+        assert judged([*left, read("A", 0, 1)], header).verdict == FORBIDDEN  # what a page holds nothing changes
+
+
 class TestOverlapping:
     """Operations that begin in one line and end in another."""
 

@@ -1,8 +1,8 @@
 """The frames and slots that an implementation took, in one state that explains what it did.
 
 A frame that it took is known by the name it gave; if it gave none, any free frame stands for it, as frames matter only
-up to renaming. Low and high frames are told apart by the names of the low ones, which the header lists; where low memory
-is only a part and a frame has no name yet, both are tried.
+up to renaming. Low and high frames are told apart by the names of the low ones, which the header lists; where low
+memory is only a part and a frame has no name yet, both are tried.
 """
 
 from __future__ import annotations

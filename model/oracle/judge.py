@@ -16,7 +16,7 @@ import attrs
 from pagelaw.spec.language import Blocked, Value
 from pagelaw.spec.language.identifiers import forget_unused
 from pagelaw.spec.translation import is_dirty
-from pagelaw.spec.vocabulary import MPN, HintFrame, Key, Page, ShortKey
+from pagelaw.spec.vocabulary import MPN, HintFrame, Key, Mapped, Page, ShortKey, Swapped
 
 from ..reference.printing import value_text
 from .candidate import Candidate
@@ -192,10 +192,16 @@ class Judge:
             for at in range(len(decisions), len(twin.options)):
                 rest = (0,) * (at - len(decisions))
                 waiting += [(*decisions, *rest, other) for other in range(1, twin.options[at])]
+        self.given_up_at = self.given_up_at or event.number
 
     def _overlapping(self, event: Event, line: bytes) -> None:
         """An event while operations are under way: each may have taken any number of steps before it."""
-        states = [state for c in self.candidates for state in reachable(c, fingerprint)]
+        states: list[Candidate] = []
+        for c in self.candidates:
+            found, is_all = reachable(c, fingerprint)
+            states += found
+            if not is_all:
+                self.given_up_at = self.given_up_at or event.number
         if event.begins is not None:
             if event.begins in self.candidates[0].pending:
                 raise Malformed(f"begin is {event.begins!r}, and an operation of that name is under way")
@@ -207,13 +213,13 @@ class Judge:
             return
         if event.ends is not None and event.ends not in self.candidates[0].pending:
             raise Malformed(f"end is {event.ends!r}, and no operation of that name is under way")
-        found: list[tuple[Candidate, Reason | None]] = []
+        outcomes: list[tuple[Candidate, Reason | None]] = []
         for c in states:
             if event.ends is None:
-                found += self._outcomes(c, event)
+                outcomes += self._outcomes(c, event)
             else:
-                found.append((c, self._ends(c, c.pending.pop(event.ends), event)))
-        self._keep(event, line, found)
+                outcomes.append((c, self._ends(c, c.pending.pop(event.ends), event)))
+        self._keep(event, line, outcomes)
 
     def _ends(self, c: Candidate, pending: Pending, event: Event) -> Reason | None:
         """Whether an operation that was under way can have ended so, in this state."""
@@ -247,7 +253,7 @@ class Judge:
                 settle(c, event.saw, event.settles)
             except NoWay as no:
                 return Reason(str(no), (), no.clauses, settled_by=no.settled_by)
-            c.unsettled.update(c.machine.ids[Page])
+            c.unsettled.update(page for page, at in c.machine.pmap.items() if isinstance(at, Mapped | Swapped))
         elif operation is not None:
             c.by_steps = c.by_steps or event.what == "step"
             steps = operation.steps(c, *event.arguments)
@@ -312,8 +318,9 @@ class Judge:
         unsettled = [reason for reason in reasons if reason.settled_by]
         if not settled_by and unsettled:
             settled_by = unsettled[0].settled_by
-        pages = [reason.page for reason in reasons if reason.page in before[0].unsettled]
-        if not settled_by and pages:
+        left = before[0].unsettled
+        if not settled_by and left and not all(reason.lasts for reason in reasons):
+            pages = [reason.page for reason in reasons if reason.page in left] or [min(left, key=repr)]
             settled_by = (f"where internal operations left page {pages[0]!r} was not seen: its frame or slot at the "
                           "last settlement before this line")  # fmt: skip
         told = line.decode(errors="replace").strip()

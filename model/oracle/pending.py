@@ -7,7 +7,7 @@ operation that does not concern a page is one step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -221,12 +221,14 @@ def is_over(c: Candidate, pending: Pending, page: Page, step: Proposal) -> bool:
     return ends(c, page, rule)
 
 
-def reachable(c: Candidate, key: Callable[[Candidate], Any]) -> Iterator[Candidate]:
-    """The candidate, and all that it may have become by steps of operations under way."""
-    seen, waiting = {key(c)}, [c]
-    while waiting and len(seen) <= MOST_STATES:
+def reachable(c: Candidate, key: Callable[[Candidate], Any]) -> tuple[list[Candidate], bool]:
+    """The candidate and all that it may have become by steps of operations under way; whether these are all."""
+    seen, waiting, found = {key(c)}, [c], list[Candidate]()
+    while waiting:
+        if len(found) == MOST_STATES:
+            return found, False
         one = waiting.pop()
-        yield one
+        found.append(one)
         for name, pending in one.pending.items():
             if pending.finished:
                 continue
@@ -235,3 +237,4 @@ def reachable(c: Candidate, key: Callable[[Candidate], Any]) -> Iterator[Candida
                 if twin is not None and (known := key(twin)) not in seen:
                     seen.add(known)
                     waiting.append(twin)
+    return found, True

@@ -41,6 +41,8 @@ class Reason:
     changed: tuple[str, ...] = ()
     """What the operation changes, as the specification has it."""
     page: Any = None
+    lasts: bool = False
+    """Whether it holds wherever internal operations may have left pages: it is about what they hold."""
     settled_by: str = ""
     """What would have to be seen to say whether it can be after all."""
 
@@ -153,8 +155,9 @@ def answers_otherwise(c: Candidate, got: Any, due: Any) -> Reason:
     rule = c.steps[-1][0] if c.steps else None
     if rule is None:
         return Reason(f"answered {got}", (str(due),), ())
-    clauses = clauses_of(rule) + (PRIVATE_MEMORY if isinstance(due, int) else ())
-    return Reason(f"answered {got}", (str(due),), clauses, rule.__name__, sentence_of(rule))
+    is_word = isinstance(due, int)
+    clauses = clauses_of(rule) + (PRIVATE_MEMORY if is_word else ())
+    return Reason(f"answered {got}", (str(due),), clauses, rule.__name__, sentence_of(rule), lasts=is_word)
 
 
 PRIVATE_MEMORY = ("ESX-2-09", "ESX-2-11")
@@ -163,7 +166,7 @@ PRIVATE_MEMORY = ("ESX-2-09", "ESX-2-11")
 
 def is_not_so(c: Candidate, wrong: Mismatch, changed: tuple[str, ...]) -> Reason:
     """Something was seen that the state does not allow; the step of this event that made it so is named."""
-    maker = None
+    maker, lasts = None, wrong.field == "contents"
     at = len(c.log.changes)
     for rule, _, before in reversed(c.steps):
         for held, key, _ in c.log.changes[before:at]:
@@ -174,8 +177,9 @@ def is_not_so(c: Candidate, wrong: Mismatch, changed: tuple[str, ...]) -> Reason
             break
     told = f"{wrong.what} was seen {wrong.saw}" + (f": {wrong.told}" if wrong.told else "")
     if maker is None:
-        return Reason(told, (wrong.allowed,), wrong.clauses, changed=changed, page=wrong.page)
+        return Reason(told, (wrong.allowed,), wrong.clauses, changed=changed, page=wrong.page, lasts=lasts)
     rules = {rule.__name__ for rule, _, _ in c.steps}
     shared_first = ("ESX-4.3-20", "R-13") if c.is_paging_out and rules & {"merge"} else ()
     clauses = tuple(dict.fromkeys((*clauses_of(maker), *wrong.clauses, *shared_first)))
-    return Reason(told, (wrong.allowed,), clauses, maker.__name__, sentence_of(maker), changed=changed, page=wrong.page)
+    return Reason(told, (wrong.allowed,), clauses, maker.__name__, sentence_of(maker), changed=changed, page=wrong.page,
+                  lasts=lasts)  # fmt: skip
