@@ -186,7 +186,10 @@ class Candidate(Choices):
         if not paging.may_lose_a_page(s, page.vm):
             return (True, False)
         if not s.attempted[page]:
-            return (True,) if s.share_first else (False, True)
+            if s.share_first:
+                return (True,)
+            seen = self.seen_pages.get(page, {})
+            return (False,) if "slot" in seen else (True,) if "frame" in seen else (False, True)
         return (False,) if sharing.nothing_matches(s, page) else (False, True)
 
     def partners(self, page: Page, matching: list[Page]) -> list[Page]:

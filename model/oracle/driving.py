@@ -7,6 +7,7 @@ operations that are drawn make sense there; some do not, and have to be refused.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
@@ -71,6 +72,8 @@ class Run:
             raise Malformed(self.judge.malformed[2])
         implementation.reset(able.machine)
         self.unsupported: Counter[str] = Counter()
+        self.judging = 0.0
+        """Seconds that judging took."""
 
     def do(self, event: Event) -> Failure | None:
         """One operation; what is wrong, if something is."""
@@ -83,16 +86,21 @@ class Run:
             self.unsupported[event["do"]] += 1
             self.events.pop()
             return None
+        return self.told(event, answer)
+
+    def told(self, event: Event, answer: Event) -> Failure | None:
+        """What was done, or happened by itself, and what came of it; what is wrong, if something is."""
         line = json.dumps(event | answer)
         self.lines.append(line)
+        begun = time.perf_counter()
         self.judge.line(line.encode())
+        self.judging += time.perf_counter() - begun
         if self.judge.verdict == ALLOWED:
             return None
         if self.judge.verdict == MALFORMED:
             assert self.judge.malformed is not None
-            return self._failure(
-                "garbled", f"the answer to {event['do']} is {json.dumps(answer)}: {self.judge.malformed[2]}"
-            )
+            what = event.get("do", "settle")
+            return self._failure("garbled", f"the answer to {what} is {json.dumps(answer)}: {self.judge.malformed[2]}")
         return self._failure(self.judge.verdict, "", self.judge.violations[0])
 
     def _failure(self, how: str, told: str, violation: Violation | None = None) -> Failure:

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from pagelaw.spec.language import Map
-from pagelaw.spec.language.state import Indexed
+from pagelaw.spec.language.identifiers import Identifier
+from pagelaw.spec.language.state import Ids, Indexed
 from pagelaw.spec.machine import Machine
 
 K = TypeVar("K")
 V = TypeVar("V")
+I = TypeVar("I", bound=Identifier)  # noqa: E741  (an identifier)
 
 Change = tuple[dict[Any, Any], Any, Any]
 """A map, a key, and what the map held there before."""
@@ -40,6 +42,15 @@ class Noted(Map[K, V]):
     def __setitem__(self, key: K, value: V) -> None:
         self.note((self, key, self[key]))
         dict.__setitem__(self, key, value)
+
+    def write_each(
+        self, ids: Ids[I], key: Callable[[I], K], value: V, where: Callable[[I], bool] | None = None
+    ) -> None:
+        """The same; nobody is asked about what holds the value as it is: most often that is nearly all."""
+        keys = [(one, key(one)) for one in ids]
+        others = [(one, at) for one, at in keys if self[at] is not value]
+        for at in [at for one, at in others if where is None or where(one)]:
+            self[at] = value
 
 
 class NotedIndexed(Indexed[K, V]):

@@ -254,7 +254,9 @@ def page_out(c: Candidate, page: Page) -> Steps:
     yield in_common.finish_unmapping, (page,)
     kept = s.kept[page]
     if isinstance(kept, KeptSlot):
-        if not s.dirty[page] and c.may_be_slot(page, kept.slot):
+        # A copy that others of the shared frame may leave to as well is told as one that is written now.
+        of_one = frame_is_private(s, page) or Swapped(kept.slot) in s.pmap.values()
+        if of_one and not s.dirty[page] and c.may_be_slot(page, kept.slot):
             c.freedoms.append("keep_slot")
             yield paging.page_out_clean, (page,)
             return

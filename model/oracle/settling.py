@@ -11,10 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pagelaw.spec import sharing
+from pagelaw.spec import paging, sharing
 from pagelaw.spec.language import Blocked
 from pagelaw.spec.operations import frame_is_private
-from pagelaw.spec.vocabulary import MPN, Mapped, Page, Shared, SharedFrame, Swapped
+from pagelaw.spec.vocabulary import (
+    MPN,
+    Kept,
+    KeptSlot,
+    Mapped,
+    NothingKept,
+    Page,
+    Shared,
+    SharedFrame,
+    Slot,
+    Swapped,
+)
 
 from ..reference import operations as reference
 from . import operations
@@ -53,6 +64,10 @@ class Settling:
         for page, one in seen.items():
             if "frame" in one:
                 self.groups.setdefault(one["frame"], []).append(page)
+        self.slots: dict[Name, list[Page]] = {}
+        for page, one in seen.items():
+            if "slot" in one:
+                self.slots.setdefault(one["slot"], []).append(page)
 
     def may(self, kind: str, told: str, clauses: tuple[str, ...]) -> None:
         """NoWay, if the trace does not say that such internal operations may have happened."""
@@ -77,12 +92,8 @@ class Settling:
                 raise NoWay(f"page {page!r} has a frame or slot, and nobody has touched it", ("ESX-2-09",))
             if somewhere and one.get("is") in ("absent", "untouched", "ballooned"):
                 raise NoWay(f"page {page!r} is gone, and its guest did not give it up", ("ESX-2-09", "ESX-3.2-06"))
-        slots: dict[Name, list[Page]] = {}
-        for page, one in self.seen.items():
-            if "slot" in one:
-                slots.setdefault(one["slot"], []).append(page)
         for what, groups, clauses in (("frame", self.groups, ("ESX-4.2-04", "ESX-4.2-06", "ESX-2-11")),
-                                      ("slot", slots, ("ESX-3.3-05", "ESX-2-11"))):  # fmt: skip
+                                      ("slot", self.slots, ("ESX-3.3-05", "ESX-2-11"))):  # fmt: skip
             for name, pages in groups.items():
                 for page in pages[1:]:
                     if contents_of(self.c, page) != contents_of(self.c, pages[0]):
@@ -98,6 +109,7 @@ class Settling:
 
     def page_out(self) -> None:
         """Pages seen in a slot were paged out; in another slot than before, brought in and paged out again."""
+        self.gather_all()
         for page, one in self.seen.items():
             backing = self.s.pmap[page]
             if "slot" not in one and one.get("is") != "swapped":
@@ -111,6 +123,49 @@ class Settling:
                 if isinstance(self.s.pmap[page], Mapped):
                     self.run(operations.page_out(self.c, page))
 
+    def gather_all(self) -> None:
+        """Pages joined those in a slot that they had no copy in: all shared a frame, before it was paged out."""
+        inside: dict[Slot, list[Page]] = {}
+        for page, backing in self.s.pmap.items():
+            if type(backing) is Swapped:
+                inside.setdefault(backing.slot, []).append(page)
+        for name, pages in self.slots.items():
+            slot = self.c.slots.find(name)
+            if slot is None or slot not in inside:
+                continue
+            there = inside[slot]
+            joined = [page for page in pages if type(self.s.pmap[page]) is Mapped]
+            if any(KeptSlot(slot) not in self.copies(page) for page in joined):
+                self.gather(name, sorted(there, key=lambda one: (one.vm.number, one.number)), joined)
+
+    def copies(self, page: Page) -> tuple[Kept, Kept]:
+        """The copies that a page with a frame can leave to: its own, and that of its frame."""
+        own = not self.s.dirty[page] and frame_is_private(self.s, page)
+        return self.s.kept[page] if own else NothingKept(), self.s.frame_slot[self.frame(page)]
+
+    def gather(self, name: Name, there: list[Page], joined: list[Page]) -> None:
+        """The pages that are there come back, share a frame with those that joined them, and are to be paged out."""
+        if contents_of(self.c, there[0]) != contents_of(self.c, joined[0]):
+            raise NoWay(f"pages {there[0]!r} and {joined[0]!r} are in one slot, {name}, and hold "
+                        f"{held(contents_of(self.c, there[0]))} and {held(contents_of(self.c, joined[0]))}",
+                        ("ESX-3.3-05", "ESX-2-11"))  # fmt: skip
+        for page in there:
+            self.bring_apart(page)
+            if self.s.kept[page] != NothingKept():
+                self.run(((paging.forget_kept_slot, (page,)),))
+        for page in (*there, *joined):
+            if self.frame(page) is not self.frame(joined[0]):
+                self.share(page, joined[0])
+        for page in there:
+            if page not in self.seen:
+                self.seen[page] = {"slot": name}
+
+    def bring_apart(self, page: Page) -> None:
+        """A page came back from the swap area to a frame of its own for now."""
+        self.c.took = {"frame": f"(for {page!r})"}
+        self.bring_in(page)
+        self.c.took = {}
+
     def bring_in(self, page: Page) -> None:
         """A page came back from the swap area."""
         self.may("page_in", f"page {page!r} is in a frame", ("ESX-3.3-02",))
@@ -118,22 +173,36 @@ class Settling:
 
     def bring_together(self) -> None:
         """Pages seen in one frame came to share it."""
-        for name, pages in self.groups.items():
+        for name, seen in self.groups.items():
+            pages = [*self.others_in(name, seen), *seen]
             if len(pages) == 1:
                 continue
             for page in pages:
                 if isinstance(self.s.pmap[page], Swapped):
-                    self.c.took = {"frame": f"(for {page!r})"}  # a frame of its own for now
-                    self.bring_in(page)
-                    self.c.took = {}
+                    self.bring_apart(page)
             anchor = next((page for page in pages if self.c.frames.name(self.frame(page)) == name), None)
             if anchor is None:
                 unnamed = (page for page in pages if self.c.frames.name(self.frame(page)) is None)
                 anchor = next(unnamed, pages[0])
+            known = self.c.frames.name(self.frame(anchor))
+            if known not in (None, name) and self.c.frames.find(name) is None and frame_is_private(self.s, anchor):
+                self.go_to(name, [anchor])
             together = self.frame(anchor)
             rest = [page for page in pages if self.frame(page) is not together]
             for page in rest:
                 self.share(page, anchor)
+
+    def others_in(self, name: Name, seen: list[Page]) -> list[Page]:
+        """A page that is in the frame so far and is joined there by those that were seen; it may leave afterwards."""
+        holder, s = self.c.frames.find(name), self.s
+        if holder is None or "scan" not in self.kinds or Mapped(holder) in [s.pmap[page] for page in seen]:
+            return []
+        others = [page for page in s.ids[Page] if s.pmap[page] == Mapped(holder)]
+        leaves = not isinstance(s.frame[holder], Shared) and not self.seen.keys().isdisjoint(others)
+        return [] if leaves else [
+            page for page in others[:1]
+            if contents_of(self.c, page) == contents_of(self.c, seen[0]) and s.domain[page.vm] == s.domain[seen[0].vm]
+        ]  # fmt: skip
 
     def frame(self, page: Page) -> MPN:
         """The frame that a page has."""
@@ -168,18 +237,23 @@ class Settling:
 
     def move(self) -> None:
         """Pages seen in a frame of their own came to be there: from a slot, a shared frame, another frame."""
-        waiting = [name for name in self.groups if not self.is_there(name)]
-        for _ in range(2 * len(waiting) + 1):
+        waiting = {name: pages for name, pages in self.groups.items() if not self.is_there(name)}
+        ready = [name for name in waiting if self.c.frames.find(name) is None]
+        for _ in range(2 * len(self.s.ids[Page])):
             if not waiting:
                 return
-            ready = [name for name in waiting if self.c.frames.find(name) is None]
             if ready:
-                self.go_to(ready[0], self.groups[ready[0]])
+                name = ready.pop()
+                pages = waiting.pop(name)
             else:  # each waits for a frame that another has: one of them goes elsewhere first
-                holder = self.c.frames.find(waiting[0])
+                holder = self.c.frames.find(next(iter(waiting)))
                 page = next(page for page in self.s.ids[Page] if self.s.pmap[page] == Mapped(holder))  # type: ignore[arg-type]
-                self.go_to(f"(for {page!r})", [page])
-            waiting = [name for name in waiting if not self.is_there(name)]
+                name, pages = f"(for {page!r})", [page]
+            backing = self.s.pmap[pages[0]]
+            left = self.c.frames.name(backing.mpn) if isinstance(backing, Mapped) else None
+            self.go_to(name, pages)
+            if left in waiting and self.c.frames.find(left) is None:
+                ready.append(left)
 
     def is_there(self, name: Name) -> bool:
         """Whether all pages seen in this frame are in it; a frame without a name gets this one."""
