@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import signal
+import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
 
 import pytest
 
+from pagelaw.model.cli import main
 from pagelaw.model.oracle.conforming import Conformed, Restarted, conform
+from pagelaw.model.oracle.files import judge_file
+from pagelaw.model.systems import balloon, linux
+from pagelaw.model.systems.linux.drawing import Drawing
+from pagelaw.model.systems.linux.knobs import KSM, SETTINGS
+from pagelaw.model.systems.linux.processes import VM
+from pagelaw.model.systems.listed import SYSTEMS
+from pagelaw.model.systems.running import Ran, ran
+from pagelaw.model.systems.virtio import BalloonDriver
 
 OPTIMIZED = [sys.executable, "-m", "pagelaw.model.systems.optimized"]
+Note = Callable[[str, object], None]
+
+needs_kernel = pytest.mark.skipif(bool(linux.cannot()), reason=linux.cannot())
+needs_qemu = pytest.mark.skipif(bool(balloon.cannot()), reason=balloon.cannot())
+
+
+# The memory manager.
 
 
 def conformed(command: list[str], runs: int) -> Conformed:
@@ -41,3 +66,192 @@ def test_a_fault_of_the_memory_manager_is_forbidden(fault: str) -> None:
     assert found.failure is not None
     assert found.failure.violation is not None
     assert len(found.failure.events) <= 10
+
+
+# The kernel of this machine.
+
+
+def state_of_kernel() -> dict[str, str]:
+    """All that a run changes."""
+    settings = {name: (KSM / name).read_text() for name in (*SETTINGS, "run", "pages_shared") if (KSM / name).exists()}
+    return settings | {"swap": Path("/proc/swaps").read_text(), "left": str(sorted(left_over()))}
+
+
+def left_over() -> list[str]:
+    """Control groups and swap files of ours."""
+    return [str(one) for folder, name in (("/sys/fs/cgroup", "pagelaw-*"), ("/sys/fs/cgroup/memory", "pagelaw-*"),
+                                          (tempfile.gettempdir(), "pagelaw-swap-*"), ("/var/tmp", "pagelaw-swap-*"))
+            for one in Path(folder).glob(name)]  # fmt: skip
+
+
+def run_of_kernel(operations: int, seed: int) -> tuple[Ran, linux.Linux]:
+    """A run on this kernel."""
+    try:
+        with linux.Linux() as system:
+            return ran(system, operations, seed, lambda _, random: Drawing(system, random)), system
+    except linux.CannotRun as why:
+        pytest.skip(str(why))
+
+
+@needs_kernel
+def test_this_kernel_is_allowed() -> None:
+    before = state_of_kernel()
+    found, system = run_of_kernel(1500, 1)
+    assert state_of_kernel() == before
+    assert found.verdict == "allowed", found.failure
+    counts = found.counts()
+    swap = () if any("swap" in one for one in system.without) else ("page-outs", "page-ins")
+    for what in ("merges", "copy-on-write breaks, and pages taken apart", "moves to another frame", *swap):
+        assert counts[what] > 0, what
+
+
+@needs_kernel
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(3))
+def test_this_kernel_is_allowed_for_long(seed: int, record_property: Note) -> None:
+    found, _ = run_of_kernel(10_000, seed)
+    assert found.verdict == "allowed", found.failure
+    record_property("seconds", found.seconds)
+    record_property("judging", found.run.judging)
+
+
+@needs_kernel
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_all_is_put_back_after_a_signal(by: signal.Signals) -> None:
+    before = state_of_kernel()
+    command = [sys.executable, "-m", "pagelaw", "systems", "linux", "--operations", "1000000"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(400):
+        if state_of_kernel() != before or run.poll() is not None:
+            break
+        time.sleep(0.05)
+    time.sleep(0.5)
+    changed = state_of_kernel() != before
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    run.send_signal(by)
+    _, told = run.communicate(timeout=60)
+    for _ in range(400):
+        if state_of_kernel() == before:
+            break
+        time.sleep(0.05)
+    assert changed, told
+    assert state_of_kernel() == before
+    assert second.returncode == 2
+    assert second.stderr.startswith("pagelaw: linux cannot run here: ")
+    assert second.stderr.count("\n") == 1
+
+
+@needs_kernel
+@pytest.mark.parametrize("call", ["advise", "write"])
+def test_a_kernel_that_does_not_do_what_it_is_asked_is_forbidden(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that are given back stay where they are; what is written is lost."""
+    monkeypatch.setattr(VM, call, lambda *_: None)
+    found, _ = run_of_kernel(300, 0)
+    assert found.verdict == "forbidden"
+
+
+# QEMU's balloon.
+
+
+@needs_qemu
+def test_the_balloon_device_is_allowed() -> None:
+    with balloon.Balloon() as system:
+        found = ran(system, 1000, 0)
+    assert found.verdict == "allowed", found.failure
+    assert found.operations == 1000
+    rules = found.run.judge.exercised.keys()
+    assert {"release_to_balloon", "deflate", "pop", "set_balloon_target", "load", "store"} <= rules
+
+
+@needs_qemu
+def test_a_balloon_device_that_keeps_the_memory_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BalloonDriver, "tell", lambda *_: None)
+    with balloon.Balloon() as system:
+        found = ran(system, 300, 0)
+    assert found.verdict == "forbidden"
+
+
+# Traces that were recorded.
+
+TRACES = sorted((Path(__file__).parent / "traces").glob("*.jsonl.gz"))
+
+
+def test_every_system_has_a_trace() -> None:
+    assert {one.name.split(".")[0] for one in TRACES} == SYSTEMS.keys() - {"tiny"}
+
+
+@pytest.mark.parametrize("trace", TRACES, ids=lambda one: one.name.split(".")[0])
+def test_a_recorded_trace_is_allowed(trace: Path) -> None:
+    assert trace.stat().st_size < 200_000
+    judged = judge_file(str(trace))
+    assert judged.verdict == "allowed", judged
+    assert judged.events >= 400
+
+
+def test_another_frame_in_the_trace_of_the_kernel_is_forbidden(tmp_path: Path) -> None:
+    """Some of the frames that pages were seen to keep are changed by hand, to one that another page has later."""
+    lines = gzip.decompress((Path(__file__).parent / "traces" / "linux.jsonl.gz").read_bytes()).decode().splitlines()
+    events = [json.loads(line) for line in lines]
+    last: dict[tuple[str, int], int | None] = {}
+    kept = []
+    for at, event in enumerate(events):
+        for one in event.get("saw", ()):
+            if "page" in one:
+                name = (one["vm"], one["page"])
+                if event.get("do") == "read" and "frame" in one and last.get(name) == one["frame"]:
+                    kept.append(at)
+                last[name] = one.get("frame")
+    assert len(kept) > 20
+    for at in Random(0).sample(kept[:-5], 8):
+        own = events[at]["saw"][0]
+        later = (events[other]["saw"][0]["frame"] for other in kept if other > at)
+        other = next(frame for frame in later if frame != own["frame"])
+        changed = json.dumps(events[at] | {"saw": [own | {"frame": other}, *events[at]["saw"][1:]]})
+        wrong = tmp_path / "wrong.jsonl"
+        wrong.write_text("\n".join([*lines[:at], changed]) + "\n")
+        judged = judge_file(str(wrong))
+        assert judged.verdict == "forbidden", events[at]
+        assert judged.violations[0].line == at + 1
+
+
+# The command.
+
+
+def test_systems_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    to = tmp_path / "found.json"
+    assert main(["systems", "--json", str(to)]) == 0
+    told = capsys.readouterr().out
+    found = json.loads(to.read_text())
+    assert [one["system"] for one in found] == [*SYSTEMS]
+    for one in found:
+        assert one["system"] in told
+        assert one["cannot"] is None or one["cannot"] in told
+
+
+def test_why_a_system_cannot_run_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    for name, why in (("balloon", "there is no qemu-system-x86_64"), ("tiny", "there is no node"),
+                      ("manager", "there is no C compiler")):  # fmt: skip
+        assert main(["systems", name]) == 2
+        told = capsys.readouterr().err
+        assert told.startswith(f"pagelaw: {name} cannot run here: {why}")
+        assert told.count("\n") == 1
+
+
+def test_a_system_that_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["systems", "linus"]) == 2
+    assert capsys.readouterr().err == "pagelaw: there is no system 'linus'; did you mean linux?\n"
+
+
+def test_a_run_is_told_and_its_trace_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trace, to = tmp_path / "run.jsonl.gz", tmp_path / "run.json"
+    command = ["systems", "reference", "--operations", "200", "--seed", "7", "--trace", str(trace), "--json", str(to)]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("pagelaw reference: allowed (profile esx)\n  200 operations in ")
+    found = json.loads(to.read_text())
+    assert (found["verdict"], found["operations"], found["failure"]) == ("allowed", 200, None)
+    judged = judge_file(str(trace))
+    assert (judged.verdict, judged.events) == ("allowed", 200)
