@@ -144,9 +144,11 @@ class Linux:
         A frame that holds what a slot holds stays with the slot (the swap cache), also if the frame comes to be
         shared. A page that comes from that slot gets that frame; a page that is the only one to have such a frame is
         copied when it is written, and goes back to that slot. Whether such a frame counts as shared cannot be told by
-        that: it is not said of frames with one user.
+        that: it is not said of frames with one user. Where all other pages are is told too: nothing else was done.
         """
-        self.noticed.append({"settle": kinds, "saw": [saw.pop(0)]})
+        own = saw.pop(0)
+        others = [one for one in self.all_pages(words=False) if one["vm"] != own["vm"] or one["page"] != own["page"]]
+        self.noticed.append({"settle": kinds, "saw": [own, *others]})
         self.counts[what] += 1
 
     def others_have(self, event: dict[str, Any]) -> bool:
@@ -250,9 +252,7 @@ class Linux:
         elif self.group is not None:
             self.group.page_out()
         self.changes()
-        pages = [(name, page) for name, vm in self.vms.items() for page in range(vm.pages)]
-        found = [self.seen(name, page, words=True) for name, page in pages]
-        seen = [one for one in found if len(one) > 2]
+        seen = self.all_pages(words=True)
         frames = Counter(one["frame"] for one in seen if "frame" in one)
         return seen + [self.seen_of_frame(frame) for frame in frames]
 
@@ -295,6 +295,11 @@ class Linux:
         own = (event["vm"], event.get("page", -1))
         pages = dict.fromkeys([own] if "page" in event else []) | dict.fromkeys(self.changes())
         found = [self.seen(name, page, words=(name, page) == own) for name, page in pages if name in self.vms]
+        return [one for one in found if len(one) > 2]
+
+    def all_pages(self, words: bool) -> list[Seen]:
+        """Where every page is."""
+        found = [self.seen(name, page, words) for name, vm in self.vms.items() for page in range(vm.pages)]
         return [one for one in found if len(one) > 2]
 
     def seen(self, name: str, page: int, words: bool) -> Seen:
