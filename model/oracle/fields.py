@@ -40,7 +40,7 @@ class Field:
     may_be_null: bool = False
 
 
-FRACTION = re.compile("[0-9]{1,9}(/[1-9][0-9]{0,8})?")
+FRACTION = re.compile("[0-9]{1,1000}(/[1-9][0-9]{0,999})?")
 LONGEST_NAME = 100
 """Characters of a name."""
 

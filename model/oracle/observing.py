@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import attrs
 
+from pagelaw.spec.coherence import memory_of
 from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import REGISTER, Contents, Value, Word
 from pagelaw.spec.vocabulary import (
@@ -119,7 +121,7 @@ def in_other_frame(c: Candidate, page: Page, name: Name, backing: Backing) -> Mi
         use = c.machine.frame[holder]
         if isinstance(use, Private) and use.page != page:
             clauses = ("ESX-2-11", "ESX-4.2-06")
-            if contents_of(c, use.page) != contents_of(c, page):
+            if memory_of(c.machine, use.page) != memory_of(c.machine, page):
                 clauses = ("ESX-4.2-04", "ESX-4.2-05", *clauses)
             told = f"frame {name} is page {use.page!r}'s own; two pages are on one frame only if it is shared"
         elif isinstance(use, Shared):
@@ -142,17 +144,6 @@ def where(c: Candidate, backing: Backing) -> str:
     return "untouched: no frame, no slot"
 
 
-def contents_of(c: Candidate, page: Page) -> Contents:
-    """What a guest would read."""
-    s = c.machine
-    match s.pmap[page]:
-        case Mapped(mpn):
-            return s.contents[mpn]
-        case Swapped(slot):
-            return s.slot_contents[slot]
-    return s.zero
-
-
 def held(contents: Contents) -> str:
     """What a page holds, as it is told."""
     return "[" + " ".join(str(value.number) for value in contents.words) + "]"
@@ -160,7 +151,7 @@ def held(contents: Contents) -> str:
 
 def of_words(c: Candidate, page: Page, words: list[int | None]) -> Iterator[Mismatch]:
     """What was seen of its words; null for a word that was not."""
-    due, backing = contents_of(c, page), c.machine.pmap[page]
+    due, backing = memory_of(c.machine, page), c.machine.pmap[page]
     key = backing.mpn if isinstance(backing, Mapped) else None
     for at, (seen, value) in enumerate(zip(words, due.words, strict=False)):
         if seen is not None and seen != value.number:
@@ -180,6 +171,11 @@ def of_vm(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     for name, (field, clause) in counts.items():
         if name in one and one[name] != field[vm]:
             yield Mismatch(f"{name} pages of {vm!r}", str(one[name]), str(field[vm]), (clause,))
+    policy = {"touched": (s.touched[vm], "ESX-5.3-06"), "target": (s.target[vm], "ESX-6-01"),
+              "estimate": (str(s.estimate[vm]), "ESX-5.3-12")}  # fmt: skip
+    for name, (due, clause) in policy.items():
+        if name in one and one[name] != due and (name != "estimate" or Fraction(one[name]) != s.estimate[vm]):
+            yield Mismatch(f"{name} of {vm!r}", str(one[name]), str(due), (clause,), field=name, key=vm)
     runs = s.life[vm] == Running()
     if "runs" in one and one["runs"] != runs:
         yield Mismatch(f"whether {vm!r} runs", str(one["runs"]), str(runs), ("ESX-6.2-01",))
@@ -208,6 +204,9 @@ def of_frame(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
 def of_all(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     """Counts of the whole machine."""
     s = c.machine
+    state = type(s.reclamation).__name__.lower()
+    if one.get("state", state) != state:
+        yield Mismatch("reclamation state", one["state"], state, ("ESX-6.3-04",))
     if one.get("free_slots", 0) > s.free_slots:
         c.forget_copies(None)
     due = {"free_frames": s.free_frames, "free_slots": s.free_slots}

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pagelaw.spec import paging, sharing
+from pagelaw.spec.coherence import memory_of
 from pagelaw.spec.language import Blocked
 from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.vocabulary import (
@@ -31,7 +32,7 @@ from ..reference import operations as reference
 from . import operations
 from .candidate import Candidate
 from .naming import Name
-from .observing import contents_of, held
+from .observing import held
 
 
 class NoWay(Exception):
@@ -96,11 +97,9 @@ class Settling:
                                       ("slot", self.slots, ("ESX-3.3-05", "ESX-2-11"))):  # fmt: skip
             for name, pages in groups.items():
                 for page in pages[1:]:
-                    if contents_of(self.c, page) != contents_of(self.c, pages[0]):
-                        raise NoWay(
-                            f"pages {pages[0]!r} and {page!r} are in one {what}, {name}, and hold "
-                            f"{held(contents_of(self.c, pages[0]))} and {held(contents_of(self.c, page))}", clauses,
-                        )  # fmt: skip
+                    if memory_of(self.c.machine, page) != memory_of(self.c.machine, pages[0]):
+                        hold = f"{held(memory_of(s, pages[0]))} and {held(memory_of(s, page))}"
+                        raise NoWay(f"pages {pages[0]!r} and {page!r} are in one {what}, {name}, and hold {hold}", clauses)
                     if s.domain[page.vm] != s.domain[pages[0].vm]:
                         raise NoWay(f"pages {pages[0]!r} and {page!r} are in one {what}, {name}, and their VMs are of "
                                     "two sharing domains", ("ESX-4.2-01", "ESX-4.2-06"))  # fmt: skip
@@ -145,9 +144,9 @@ class Settling:
 
     def gather(self, name: Name, there: list[Page], joined: list[Page]) -> None:
         """The pages that are there come back, share a frame with those that joined them, and are to be paged out."""
-        if contents_of(self.c, there[0]) != contents_of(self.c, joined[0]):
+        if memory_of(self.c.machine, there[0]) != memory_of(self.c.machine, joined[0]):
             raise NoWay(f"pages {there[0]!r} and {joined[0]!r} are in one slot, {name}, and hold "
-                        f"{held(contents_of(self.c, there[0]))} and {held(contents_of(self.c, joined[0]))}",
+                        f"{held(memory_of(self.c.machine, there[0]))} and {held(memory_of(self.c.machine, joined[0]))}",
                         ("ESX-3.3-05", "ESX-2-11"))  # fmt: skip
         for page in there:
             self.bring_apart(page)
@@ -201,7 +200,7 @@ class Settling:
         leaves = not isinstance(s.frame[holder], Shared) and not self.seen.keys().isdisjoint(others)
         return [] if leaves else [
             page for page in others[:1]
-            if contents_of(self.c, page) == contents_of(self.c, seen[0]) and s.domain[page.vm] == s.domain[seen[0].vm]
+            if memory_of(s, page) == memory_of(s, seen[0]) and s.domain[page.vm] == s.domain[seen[0].vm]
         ]  # fmt: skip
 
     def frame(self, page: Page) -> MPN:

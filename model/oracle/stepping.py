@@ -61,8 +61,9 @@ class Stepping:
         saw = [self.of_page(page) for page in s.ids[Page]]
         for vm, name in self.vms.items():
             counts = {"resident": s.resident[vm], "swapped": s.swapped[vm], "ballooned": s.balloon_size[vm]}
-            saw.append({"vm": name, **counts})
-        return [*saw, {"free_frames": s.free_frames}]
+            policy = {"touched": s.touched[vm], "estimate": str(s.estimate[vm]), "target": s.target[vm]}
+            saw.append({"vm": name, **counts, **policy})
+        return [*saw, {"free_frames": s.free_frames, "state": type(s.reclamation).__name__.lower()}]
 
     def of_page(self, page: Page) -> dict[str, Any]:
         """Where a page is, and what it holds."""
