@@ -99,7 +99,8 @@ class Settling:
                 for page in pages[1:]:
                     if memory_of(self.c.machine, page) != memory_of(self.c.machine, pages[0]):
                         hold = f"{held(memory_of(s, pages[0]))} and {held(memory_of(s, page))}"
-                        raise NoWay(f"pages {pages[0]!r} and {page!r} are in one {what}, {name}, and hold {hold}", clauses)
+                        told = f"pages {pages[0]!r} and {page!r} are in one {what}, {name}, and hold {hold}"
+                        raise NoWay(told, clauses)
                     if s.domain[page.vm] != s.domain[pages[0].vm]:
                         raise NoWay(f"pages {pages[0]!r} and {page!r} are in one {what}, {name}, and their VMs are of "
                                     "two sharing domains", ("ESX-4.2-01", "ESX-4.2-06"))  # fmt: skip
