@@ -18,6 +18,7 @@ from pagelaw.model.experiments.in_play import all_names, by_sort
 from pagelaw.model.experiments.looks import Looks
 from pagelaw.model.experiments.noted_state import NotedState
 from pagelaw.model.experiments.noting import Noted
+from pagelaw.model.experiments.remembered import Remembered
 from pagelaw.model.experiments.remembering import Note, NotFollowed, quotient
 from pagelaw.model.experiments.run import Plan, Run
 from pagelaw.model.experiments.step_kinds import Kind
@@ -34,6 +35,7 @@ from pagelaw.spec.vocabulary import (
     DataOf,
     Free,
     HintFrame,
+    Idle,
     Mapped,
     Page,
     Private,
@@ -234,21 +236,36 @@ def test_a_fault_in_a_step_that_nearly_looks_the_same_is_noticed(
 
 
 def test_what_is_remembered_is_what_would_be_worked_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each time that a step looks like one before, all is asked all the same: it holds, and it is as much."""
-    remembered = 0
+    """Each time that a step, or what a few questions are about, looks like before, all is asked all the same."""
+    steps = questions = 0
 
-    def ask_all_the_same(kind: Kind, asked: int, *given: Any) -> None:
-        nonlocal remembered
-        remembered += 1
+    def ask_all_the_same(one: Remembered, *things: Any) -> bool:
+        nonlocal questions
+        if one.look(*things):
+            questions += 1
+            assert one.all_hold(*things)
+            return True
+        return one.in_full(*things)
+
+    def written(one: Remembered, text: Text, things: list[str]) -> str:
+        return f"{text.name(partial(ask_all_the_same, one), 'ask')}({', '.join(things)})"
+
+    def ask_the_step_all_the_same(kind: Kind, asked: int, *given: Any) -> None:
+        nonlocal steps
+        steps += 1
         assert kind.ask(*given) == asked
 
     def made(kind: Kind, head: str, *others: Any) -> None:
         always(kind, head, *others)
-        kind.looks.after.insert(0, f" {kind.text.name(partial(ask_all_the_same, kind), 'ask')}(asked, {head})")
+        name = kind.text.name(partial(ask_the_step_all_the_same, kind), "ask")
+        kind.looks.last.insert(0, f" {name}(asked, {head})")
 
     always = Kind.__init__
     monkeypatch.setattr(Kind, "__init__", made)
-    assert checked(small_eight()).steps * 0.7 < remembered
+    monkeypatch.setattr(Remembered, "written", written)
+    one = checked(small_eight())
+    assert one.steps * 0.7 < steps < one.steps
+    assert one.steps < questions
 
 
 def test_what_cannot_be_noted_is_asked_in_full() -> None:
@@ -297,27 +314,51 @@ def test_numbers_are_compared_again() -> None:
     state: Any = NotedState(note, s, "now")
     assert 2 * state.free_frames - 1 >= state.total_frames
     assert quotient(state.free_frames, 2) < state.total_frames
-    looks = Looks(text, [], [])
-    looks.add(note.found, 7)
+    looks = Looks(text)
+    looks.add(note.found)
     look = looks.function("")
-    assert look() == 7
+    assert look()
     s.free_frames -= 10
-    assert look() == 7
+    assert look()
     s.free_frames = 3
-    assert look() is None
+    assert not look()
 
 
-def test_looks_of_a_kind_branch_where_they_differ() -> None:
-    """Each is found by a step like it, and by no other; what they begin with is looked at once."""
-    looks = Looks(Text(), [], [])
-    looks.add([("v0", "one"), ("", "v0 > 0"), ("v1", "other"), ("", "v1 == v0")], 1)
-    looks.add([("v0", "one"), ("", "v0 > 0"), ("v1", "other"), ("", "v1 == 2 * v0")], 2)
-    looks.add([("v0", "one"), ("", "v0 == 0"), ("", "other == 7")], 3)
-    looks.add([("other_order", "other"), ("", "other_order == 100")], 4)
+def test_looks_branch_where_they_differ() -> None:
+    """Each is found where it is so, and nowhere else; what they begin with is looked at once."""
+    looks = Looks(Text(), [" begun = one"], [" return begun, number"])
+    assert looks.function("one, other")(5, 5) is None
+    begin = [("v0", "one"), ("", "v0 > 0"), ("v1", "other")]
+    looks.add([*begin, ("", "v1 == v0"), ("number", "1")])
+    looks.add([*begin, ("", "v1 == 2 * v0"), ("number", "2")])
+    looks.add([("v0", "one"), ("", "v0 == 0"), ("", "other == 7"), ("number", "3")])
+    looks.add([("in_another_order", "other"), ("", "in_another_order == 100")])
     look = looks.function("one, other")
-    assert [look(5, 5), look(5, 10), look(0, 7)] == [1, 2, 3]
+    assert [look(5, 5), look(5, 10), look(0, 7)] == [(5, 1), (5, 2), (0, 3)]
     assert [look(5, 6), look(0, 0), look(-1, 100)] == [None, None, None]
-    assert looks.number == 4
+
+
+def test_a_step_that_could_be_done_again_is_noticed() -> None:
+    """Also if those before it, which were like it, were refused, and that was remembered."""
+    kept: list[Checked] = []
+
+    def touch(s: Machine, page: Page, new: MPN) -> None:
+        """Once only so few frames are free, what is done already is not refused."""
+        if s.operation[page] == Idle() or s.free_frames > few:
+            zeroing.touch(s, page, new)
+
+    def checking_of(machine: Machine) -> Checked:
+        kept.append(Checked(machine))
+        kept[0].settling.add(touch)
+        return kept[0]
+
+    run = running(checking_of)
+    s = run.server.machine
+    few = s.free_frames - 51
+    pages, frames = s.each(Page, s.ids[VM][0]), [mpn for mpn in s.ids[MPN] if s.frame[mpn] == Free()]
+    for page, mpn in zip(pages[:50], frames[:50], strict=True):
+        run.server.do(touch, (page, mpn))
+    assert wrong(run, touch, pages[50], frames[50]).name == "once done it is not enabled again"
 
 
 def test_a_step_that_is_refused_says_what_was_asked_for() -> None:

@@ -51,24 +51,44 @@ def statements(plainly: Plainly) -> list[Statement]:
 
 
 @attrs.frozen(eq=False)
+class Pair:
+    """A field of private memory: the sorts of its keys, what it holds, and what the machine shows."""
+
+    name: str
+    sorts: tuple[type, ...]
+    held: Any
+    shown: Callable[[Any, Any], Any]
+    is_followed: bool
+    """Whether what it takes to show it can be noted."""
+
+
+@attrs.frozen(eq=False)
 class Together:
-    """Statements about things of the same sorts, asked one after the other."""
+    """Statements about things of the same sorts, and fields of private memory with such keys, asked together."""
 
     sorts: tuple[type, ...]
     statements: tuple[Statement, ...]
+    pairs: tuple[Pair, ...]
     all_hold: Callable[..., bool]
     """Whether all of them hold, of the machine before the step, the machine now, and the things."""
 
     @classmethod
-    def of(cls, sorts: tuple[type, ...], found: list[Statement]) -> Together:
+    def of(cls, sorts: tuple[type, ...], found: list[Statement], pairs: list[Pair]) -> Together:
         """Made as a text, so that nothing but the statements themselves takes time."""
-        things = "".join(f", thing{number}" for number in range(len(sorts)))
-        calls = [f"{one.name}({'' if one.kind == 'invariant' else 'before, '}now{things})" for one in found]
-        all_hold = eval(f"lambda before, now{things}: {' and '.join(calls)}", {one.name: one.holds for one in found})
-        return cls(sorts, tuple(found), all_hold)
+        parts = [f"thing{number}" for number in range(len(sorts))]
+        things, names, asks = "".join(f", {part}" for part in parts), {}, []
+        for one in found:
+            names[one.name] = one.holds
+            asks.append(f"{one.name}({'' if one.kind == 'invariant' else 'before, '}now{things})")
+        for pair in pairs:
+            key = parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
+            names |= {f"shown_{pair.name}": pair.shown, f"held_{pair.name}": pair.held}
+            asks.append(f"shown_{pair.name}(now, {key}) == held_{pair.name}[{key}]")
+        all_hold = eval(f"lambda before, now{things}: {' and '.join(asks)}", names)
+        return cls(sorts, tuple(found), tuple(pairs), all_hold)
 
     def first_that_fails(self, before: Machine, now: Machine, things: tuple[Any, ...]) -> Statement | None:
-        """The first that does not hold; one that reads what is not there does not."""
+        """The first statement that does not hold; one that reads what is not there does not."""
         for one in self.statements:
             try:
                 holds = one.holds(*((now,) if one.kind == "invariant" else (before, now)), *things)
@@ -79,13 +99,15 @@ class Together:
         return None
 
 
-def about_fields(statements: list[Statement], fields: frozenset[str]) -> list[Together]:
-    """All that can read one of these fields."""
-    found: dict[tuple[type, ...], list[Statement]] = {}
+def about_fields(statements: list[Statement], fields: frozenset[str], pairs: list[Pair]) -> list[Together]:
+    """All statements that can read one of these fields, and all fields of private memory."""
+    found: dict[tuple[type, ...], tuple[list[Statement], list[Pair]]] = {}
     for one in statements:
         if one.fields & fields:
-            found.setdefault(one.sorts, []).append(one)
-    return [Together.of(sorts, about) for sorts, about in found.items()]
+            found.setdefault(one.sorts, ([], []))[0].append(one)
+    for pair in pairs:
+        found.setdefault(pair.sorts, ([], []))[1].append(pair)
+    return [Together.of(sorts, *about) for sorts, about in found.items()]
 
 
 def with_sums_kept(sums: Sums) -> Plainly:
@@ -120,4 +142,4 @@ def leaves_on_trial(
     return so_that(trial)
 
 
-__all__ = ["Statement", "Together", "about_fields", "statements", "with_sums_kept"]
+__all__ = ["Pair", "Statement", "Together", "about_fields", "statements", "with_sums_kept"]

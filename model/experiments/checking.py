@@ -30,12 +30,13 @@ from pagelaw.spec.private_memory import PrivateMemory
 from ..reference.beside import Beside, Violation, call_text
 from ..reference.choosing import Rule
 from ..runs.statements import ERRORS
-from .asking import Together, about_fields, statements, with_sums_kept
+from .asking import Pair, about_fields, statements, with_sums_kept
 from .in_play import all_names, by_sort
 from .noting import Change, Noted
 from .patterns import Pattern
+from .remembered import AskedAgain, AskedTogether
 from .remembering import NOT_FOLLOWED
-from .step_kinds import Kind, Pair, Questions
+from .step_kinds import Kind, Questions
 from .sums import Sums
 from .words import words_read
 
@@ -54,6 +55,8 @@ class Asked:
     """Asks for the step again, given its arguments; None if it may be done again."""
     patterns: dict[tuple[str, ...], Pattern] = attrs.field(factory=dict)
     """How steps are asked, by the fields that they write."""
+    remembered: dict[tuple[type, ...], AskedAgain] = attrs.field(factory=dict)
+    """What asks for a step again, and remembers, by the types of its arguments."""
 
 
 class Checked:
@@ -69,7 +72,7 @@ class Checked:
         self.statements = statements(self.plainly)
         self.common = frozenset([*self.noted.single, "target", "life"])
         """Fields that say something about every VM: when one changes all VMs are in play."""
-        self._about: dict[frozenset[str], list[Together]] = {}
+        self._about: dict[frozenset[str], list[AskedTogether]] = {}
         """By the fields that a step changes: what is asked of it."""
         self._rules: dict[Rule, Asked] = {}
         views = {entry.extra: self.plainly(entry.function) for entry in REGISTER["represents"].values()}
@@ -84,7 +87,8 @@ class Checked:
         self._pair = {pair.name: pair for pair in self.pairs}
         self.steps = self.asked = 0
         """Steps done, and statements asked of them."""
-        self._settling = {entry.function for entry in REGISTER["rule"].values() if not entry.extra}
+        self.settling = {entry.function for entry in REGISTER["rule"].values() if not entry.extra}
+        """Rules that refuse to do a step again."""
 
     @property
     def kinds(self) -> list[Kind | None]:
@@ -122,7 +126,7 @@ class Checked:
 
     def _begin(self, rule: Rule) -> Asked:
         """A rule that was not done before."""
-        again = partial(self._again, rule) if rule in self._settling else None
+        again = partial(self._again, rule) if rule in self.settling else None
         is_followed = words_read(rule).isdisjoint(NOT_FOLLOWED)
         asked = self._rules[rule] = Asked(self.plainly(rule), is_followed, again)
         return asked
@@ -134,15 +138,24 @@ class Checked:
         asked.patterns[written] = pattern
         return pattern
 
-    def _questions(self, asked: Asked, fields: frozenset[str]) -> Questions:
-        rule = asked.text if asked.is_followed else None
+    def _questions(self, asked: Asked, fields: frozenset[str], arguments: tuple[Any, ...]) -> Questions:
         all_vms = not fields.isdisjoint(self.common)
-        return Questions(self.noted, self.sums, self._about_fields(fields), self.pairs, all_vms, asked.again, rule)
+        again = self._asked_again(asked, arguments) if asked.again is not None else None
+        return Questions(self.noted, self.sums, self._about_fields(fields), all_vms, again)
 
-    def _about_fields(self, fields: frozenset[str]) -> list[Together]:
+    def _about_fields(self, fields: frozenset[str]) -> list[AskedTogether]:
         if fields not in self._about:
-            self._about[fields] = about_fields(self.statements, fields)
+            about = about_fields(self.statements, fields, self.pairs)
+            self._about[fields] = [AskedTogether(self.noted, together, fields) for together in about]
         return self._about[fields]
+
+    def _asked_again(self, asked: Asked, arguments: tuple[Any, ...]) -> AskedAgain:
+        known = tuple(map(type, arguments))
+        if known not in asked.remembered:
+            assert asked.again is not None
+            rule = asked.text if asked.is_followed else None
+            asked.remembered[known] = AskedAgain(self.noted, len(arguments), rule, asked.again)
+        return asked.remembered[known]
 
     def _compare_private_memory(self) -> None:
         """What the step did to private memory is what the machine shows."""
@@ -176,10 +189,10 @@ class Checked:
     def _ask_each(self, changes: list[Change], arguments: tuple[Any, ...]) -> int:
         """Ask one statement after the other, up to the first that does not hold; how many there are."""
         in_play, asked = self._in_play(changes, arguments), 0
-        for together in self._about_fields(frozenset([change[0] for change in changes])):
-            for things in product(*[in_play.get(sort, ()) for sort in together.sorts]):
-                asked += len(together.statements)
-                one = together.first_that_fails(self.noted.before, self.machine, things)
+        for about in self._about_fields(frozenset([change[0] for change in changes])):
+            for things in product(*[in_play.get(sort, ()) for sort in about.sorts]):
+                asked += about.number
+                one = about.together.first_that_fails(self.noted.before, self.machine, things)
                 if one is not None:
                     told = f"after {self.beside.doing}: {one.kind} {one.name}{things!r} does not hold: {one.sentence}"
                     raise Violation(told, one.kind, one.name, things)

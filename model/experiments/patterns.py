@@ -26,11 +26,11 @@ class Pattern:
     """How steps are asked of a rule with so many arguments, that write these fields; single values come last."""
 
     def __init__(self, fields: tuple[str, ...], arguments: int, noted: Noted[Any],
-                 questions: Callable[[frozenset[str]], Questions], each: Callable[[Given], int],
+                 questions: Callable[[frozenset[str], Given], Questions], each: Callable[[Given], int],
                  fails: Callable[[Given], NoReturn]) -> None:  # fmt: skip
         self._fields, self._arguments, self._noted = fields, arguments, noted
         self._questions = questions
-        """What to ask if these fields are changed."""
+        """What to ask if these fields are changed by a step with such arguments."""
         self._each = each
         """Asks a step, given its arguments, if its types do not say what is in play."""
         self._fails = fails
@@ -91,7 +91,7 @@ class Pattern:
     def _begin(self, known: Known, given: Given) -> Ask:
         """A step of a kind that was not met before."""
         changes = self._changes(known, given)
-        questions = self._questions(frozenset([name for name, _, _, _ in changes.values()]))
+        questions = self._questions(frozenset([name for name, _, _, _ in changes.values()]), given[: self._arguments])
         kind = kind_of(self._head, changes, given[: self._arguments], questions)
         if kind is None:
             look: Ask = lambda *given: self._each(given[: self._arguments])  # noqa: E731
@@ -112,7 +112,7 @@ class Pattern:
             self._fails(arguments)
         if is_noted:
             kind.missed = 0
-            self._looks[known] = kind.remember(note, asked)
+            self._looks[known] = kind.remember(note)
         return asked
 
 

@@ -20,10 +20,10 @@ import attrs
 from pagelaw.spec.language import VM
 from pagelaw.spec.machine import Machine
 
-from .asking import Together
 from .in_play import places_of
 from .looks import Looks
 from .noting import Change, Noted
+from .remembered import AskedAgain, AskedTogether
 from .remembering import Finding
 from .shifting import Places, Shift, shifts
 from .sums import Sums
@@ -37,32 +37,17 @@ Given = tuple[Any, ...]
 
 
 @attrs.frozen
-class Pair:
-    """A field of private memory: the sorts of its keys, what it holds, and what the machine shows."""
-
-    name: str
-    sorts: tuple[type, ...]
-    held: Any
-    shown: Callable[[Any, Any], Any]
-    is_followed: bool
-    """Whether what it takes to show it can be noted."""
-
-
-@attrs.frozen
 class Questions:
     """What is asked of the steps of a rule that change the same fields."""
 
     noted: Noted[Machine]
     sums: Sums
-    about: list[Together]
-    """The statements that can read these fields."""
-    pairs: list[Pair]
+    about: list[AskedTogether]
+    """About these fields."""
     all_vms: bool
     """Whether all VMs are in play."""
-    again: Callable[[Given], bool] | None
-    """Asks for the step again, given its arguments: whether it is refused. None if it need not be."""
-    rule: Callable[..., Any] | None
-    """The text of the rule, if what it finds out can be noted."""
+    again: AskedAgain | None
+    """Asks for the step again, given its arguments; None if it may be done again."""
 
 
 class Kind:
@@ -73,12 +58,11 @@ class Kind:
         self.places = {name: places_in(name, thing) or [] for name, thing in named(changes, arguments)}
         self.sorts = {sort for places in self.places.values() for _, sort in places}
         self.sorts |= {VM} if questions.all_vms else set()
-        self.about = [together for together in questions.about if set(together.sorts) <= self.sorts]
-        self.pairs = [pair for pair in questions.pairs if set(pair.sorts) <= self.sorts]
-        self.arguments = f"({''.join(f'a{number}, ' for number in range(len(arguments)))})"
+        self.about = [asked for asked in questions.about if set(asked.sorts) <= self.sorts]
+        self.arguments = [f"a{number}" for number in range(len(arguments))]
         self.text = Text(now=noted.now, before=noted.before, fromkeys=dict.fromkeys)
         shifted = shifts(changes.items(), self.places, questions.sums, noted.now)
-        follow = self._follow(shifted, changes)
+        follow = [*self._follow(shifted, changes), " return asked"]
         self.ask: Ask = self._ask(follow)
         """Asks everything of a step; if all holds, it is over."""
         self.looks = Looks(self.text, self._shift(shifted), follow)
@@ -106,34 +90,28 @@ class Kind:
 
     def _ask(self, follow: list[str]) -> Ask:
         text, questions = self.text, self.questions
-        found: dict[type, list[str]] = {sort: [] for sort in self.sorts}
-        for places in self.places.values():
-            for place, sort in places:
-                found[sort].append(place)
+        found: dict[type, list[str]] = {}
+        for place, sort in [one for places in self.places.values() for one in places]:
+            found.setdefault(sort, []).append(place)
         if questions.all_vms:
             found[VM] = [f"*{text.name(questions.noted.now.ids[VM], 'vms')}"]
-        for sort, of_sort in found.items():
-            one = len(of_sort) == 1
-            text.add(0, f"of_{sort.__name__} = " + (f"({of_sort[0]},)" if one else f"fromkeys(({', '.join(of_sort)}))"))
+        for sort, of in found.items():
+            text.add(0, f"of_{sort.__name__} = " + (f"({of[0]},)" if len(of) == 1 else f"fromkeys(({', '.join(of)}))"))
         text.add(0, "asked = 0")
-        for together in self.about:
-            hold = text.name(together.all_hold, "hold")
-            depth, things = _write_loops(text, together.sorts)
-            text.add(depth, f"if not {hold}(before, now{''.join(f', {thing}' for thing in things)}): return None")
-            text.add(depth, f"asked += {len(together.statements)}")
-        for pair in self.pairs:
-            shows, holds = text.name(pair.shown, "shown"), text.name(pair.held, "held")
-            depth, things = _write_loops(text, pair.sorts)
-            key = things[0] if len(things) == 1 else f"({', '.join(things)})"
-            text.add(depth, f"if {shows}(now, {key}) != {holds}[{key}]: return None")
+        for asked in self.about:
+            things = [f"thing{number}" for number in range(len(asked.sorts))]
+            for depth, (thing, sort) in enumerate(zip(things, asked.sorts, strict=True)):
+                text.add(depth, f"for {thing} in of_{sort.__name__}:")
+            text.add(len(things), f"if not ({asked.written(text, things)}): return None")
+            text.add(len(things), f"asked += {asked.number}")
         if questions.again is not None:
-            text.add(0, f"if not {text.name(questions.again, 'again')}({self.arguments}): return None")
-        text.lines += [*follow, " return asked"]
+            text.add(0, f"if not ({questions.again.written(text, self.arguments)}): return None")
+        text.lines += follow
         return text.function(self.head)
 
-    def remember(self, found: list[Finding], asked: int) -> Ask:
-        """How a step looked of which so many statements hold. The look, as it is now."""
-        self.looks.add(found, asked)
+    def remember(self, found: list[Finding]) -> Ask:
+        """How a step looked of which all held. The look, as it is now."""
+        self.looks.add(found)
         self.look = self.looks.function(self.head)
         return self.look
 
@@ -158,12 +136,4 @@ def named(changes: Changes, arguments: Given) -> list[tuple[str, Any]]:
     return found
 
 
-def _write_loops(text: Text, sorts: tuple[type, ...]) -> tuple[int, list[str]]:
-    """Go through all things of these sorts: how deep that is, and the names of the things."""
-    things = [f"thing{number}" for number in range(len(sorts))]
-    for depth, (thing, sort) in enumerate(zip(things, sorts, strict=True)):
-        text.add(depth, f"for {thing} in of_{sort.__name__}:")
-    return len(sorts), things
-
-
-__all__ = ["Ask", "Changes", "Given", "Kind", "Pair", "Questions", "named", "places_in"]
+__all__ = ["Ask", "Changes", "Given", "Kind", "Questions", "named", "places_in"]
