@@ -32,12 +32,12 @@ examples:
   pagelaw figures out                        all of them, at a sixteenth of the size
   pagelaw figures out --only 7 --scale 1     one, with every page of the paper's machine
   pagelaw figures out --only 7 --scale 1/64  in a few seconds
-  pagelaw figures out --only 7 --check       each step checked: four to five times as long
+  pagelaw figures out --only 7 --check       each step checked: three times as long
 
 exit codes: 0 written; 1 with --check: a step did what the specification does not
 allow, or a step that is relied on is refused; 2 bad input, or matplotlib is missing,
-or without --check such a refusal; 130 interrupted (figures that were done are there,
-whole).
+or without --check such a refusal, or a rule that is neither done nor refuses; 130
+interrupted (figures that were done are there, whole).
 """
 
 PLAIN = re.compile(r"[0-9]{1,4}(/[0-9]{1,4}|\.[0-9]{1,9})?", re.ASCII)
@@ -84,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pagelaw.model.experiments.checking import Checked
     from pagelaw.model.experiments.figures import FIGURES, picture, telling
     from pagelaw.model.experiments.figures.figure import How
+    from pagelaw.model.experiments.server import Undefined
     from pagelaw.model.reference.beside import Violation
     from pagelaw.spec.language import Blocked
 
@@ -103,6 +104,9 @@ def run(arguments: argparse.Namespace) -> int:
         except Blocked as refused:
             print(f"figure {number}: {was_relied_on(refused)}", file=sys.stderr)
             return 1 if arguments.check else 2
+        except Undefined as broken:
+            print(f"figure {number}: {broken}", file=sys.stderr)
+            return 2
         for suffix, text in (("svg", picture.svg(figure)), ("json", telling.as_json(figure)),
                              ("txt", telling.text(figure))):  # fmt: skip
             reading.replace(folder / f"figure-{number}.{suffix}", text)

@@ -55,11 +55,11 @@ a file:
 examples:
   pagelaw serve machine.toml
   pagelaw serve machine.toml --scale 1      every page of it
-  pagelaw serve machine.toml --check        each step checked: ten times as long
+  pagelaw serve machine.toml --check        each step checked: three times as long
 
 exit codes: 0 done; 1 with --check: a step did what the specification does not
 allow, or a step that is relied on is refused; 2 bad input, or without --check such
-a refusal; 130 interrupted.
+a refusal, or a rule that is neither done nor refuses; 130 interrupted.
 """
 
 
@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pagelaw.model.experiments.checking import Checked
     from pagelaw.model.experiments.planning import Mistake, read
     from pagelaw.model.experiments.run import Run
+    from pagelaw.model.experiments.server import Undefined
     from pagelaw.model.reference.beside import Violation
     from pagelaw.spec.language import Blocked
 
@@ -99,6 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
     except Blocked as refused:
         print(f"pagelaw: {was_relied_on(refused)}", file=sys.stderr)
         return 1 if arguments.check else 2
+    except Undefined as broken:
+        print(f"pagelaw: {broken}", file=sys.stderr)
+        return 2
     print("\n".join(table(done)))
     seconds = process_time() - started
     print(f"{done.server.steps:,} steps of the machine in {seconds:.1f} s of processor time, "

@@ -10,8 +10,9 @@ to be done again unless its rule says otherwise, and that a refusal changes noth
 So a statement is not asked about things that the step neither names nor finds: a fault that shows only there is
 found when something next happens to them. Numbers of pages and frames are kept by what each change adds.
 
-How it is asked is written out once for each kind of step (`step_kinds`), and of steps that look the same to all
-questions the answer is remembered (`remembering`, which says why that is no less strict).
+How it is asked is written out once for each kind of step: what it changed (`patterns`), which sums that shifts
+(`shifting`), what is in play (`step_kinds`). Of what looks the same to all questions the answer is remembered
+(`remembering` says why that is no less strict).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from .noting import Change, Noted
 from .patterns import Pattern
 from .remembered import AskedAgain, AskedTogether
 from .remembering import NOT_FOLLOWED
+from .server import NOT_DEFINED
 from .step_kinds import Kind, Questions
 from .sums import Sums
 from .words import words_read
@@ -106,7 +108,7 @@ class Checked:
                 raise self._changed_something(rule, arguments, refused) from None
             noted.begin()
             raise
-        except (TypeError, *ERRORS) as error:
+        except NOT_DEFINED as error:
             told = f"{rule.__name__}{arguments!r} reads what is not there: {error}"
             raise Violation(told, "defined", "a rule is done or refuses") from None
         written = noted.written()

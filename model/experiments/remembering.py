@@ -3,14 +3,19 @@
 The questions that are asked of a step are put once with a note of everything that they find out about the machine,
 now and before: which field at which key, of which variant what was there is, which things in it are the same as
 which found before and which are not, each truth value, and how each comparison of numbers came out. If all held,
-that is written out as a function (a *look*) that finds out the same of another step.
+that is written out as a function (a *look*) that finds out the same of another step. One of the questions is whether
+the rule refuses to do the step again.
 
 Why that is sound: a question is a function of the machine and of its things, that changes nothing, and all that it
 learns of them is in the note. Things (pages, frames, contents) have no order and no arithmetic: they can only be
 looked up by and compared, so it matters which are the same, and not which they are. Numbers are not noted as such:
 what was compared is written out, and compared again. So if a step looks the same, each question would take the same
-way through its text, and would hold. Where a question does something else (goes through all things of a sort, tries
-a rule, looks into contents, divides), nothing of it is remembered, and it is asked in full each time.
+way through its text, and would hold. Where a question does something else (goes through all things of a sort and
+what that finds matters, tries a rule, looks into contents), nothing of it is remembered, and it is asked in full each
+time.
+
+That is done for a step as a whole (`step_kinds`), and where it looks like none before, for the few questions that are
+about the same things (`remembered`): where several things can each be in a few ways, so are fewer looks needed.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ from pagelaw.spec.vocabulary import (
 from ..reference import operations
 from ..reference.choosing import Proposal, Rule
 from ..reference.plainly import Plainly
+from ..runs.statements import ERRORS
 from .prices import Prices
 
 WORD = Word(0)
@@ -48,11 +49,18 @@ WORD = Word(0)
 FREE, UNTOUCHED, BALLOONED, NOT_DRAWN, LOW = Free(), Untouched(), Ballooned(), NotDrawn(), Low()
 """Variants without fields are single objects, so `is` tells them apart."""
 
+NOT_DEFINED = (TypeError, ZeroDivisionError, *ERRORS)
+"""What a rule raises that reads what is not there, or cannot be worked out."""
+
 Do = Callable[[Rule, tuple[Any, ...]], Any]
 
 
 class Waits(Exception):
     """A guest needs a frame, and there is none, or its VM is blocked: it goes on when it gets one."""
+
+
+class Undefined(Exception):
+    """A step was neither done nor refused: its rule reads what is not there. Says which step, and what it ran into."""
 
 
 class Ways(dict[Rule, Callable[..., Any]]):
@@ -78,6 +86,8 @@ class Server:
         """As `shares.price_of`, and fast."""
         plainly.let(shares.price_of, self.price_of)
         self._ways = Ways(checked, plainly)
+        self._not_defined = NOT_DEFINED if checked is None else ()
+        """What shows that a step is neither done nor refused; who checks steps looks for that, too."""
         self._times: defaultdict[Rule, int] = defaultdict(int)
         self.paged_in: Counter[VM] = Counter()
         self.paged_out: Counter[VM] = Counter()
@@ -95,27 +105,31 @@ class Server:
         self._slots: list[Slot] = list(reversed(machine.ids[Slot]))
 
     def do(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
-        """Do one step; Blocked, with a note of what was asked for, if its rule refuses."""
+        """Do one step. If its rule refuses: Blocked, noted with what was asked for; if it does neither: Undefined."""
         self._times[rule] += 1
         try:
             return self._ways[rule](self.machine, *arguments)
         except Blocked as refused:
             refused.add_note(call(rule, arguments))
             raise
+        except self._not_defined as error:
+            raise undefined(rule, arguments, error) from error
 
     def run(self, steps: Iterable[Proposal]) -> None:
         """Do the steps of an operation, one after the other, each worked out when the one before it is done.
 
-        If a rule refuses: Blocked, with a note of what was asked for.
+        If a rule refuses: Blocked, with a note of what was asked for; if it does neither: Undefined.
         """
         s, ways, times = self.machine, self._ways, self._times
-        try:
-            for rule, arguments in steps:
-                times[rule] += 1
+        for rule, arguments in steps:
+            times[rule] += 1
+            try:
                 ways[rule](s, *arguments)
-        except Blocked as refused:
-            refused.add_note(call(rule, arguments))
-            raise
+            except Blocked as refused:
+                refused.add_note(call(rule, arguments))
+                raise
+            except self._not_defined as error:
+                raise undefined(rule, arguments, error) from error
 
     @property
     def done(self) -> Counter[str]:
@@ -315,9 +329,14 @@ def call(rule: Rule, arguments: tuple[Any, ...]) -> str:
     return f"{rule.__name__}({', '.join(map(repr, arguments))})"
 
 
+def undefined(rule: Rule, arguments: tuple[Any, ...], error: BaseException) -> Undefined:
+    """What to raise if a step is neither done nor refused."""
+    return Undefined(f"{call(rule, arguments)} is neither done nor refused ({type(error).__name__}: {error})")
+
+
 def chance(seed: int, name: str) -> Random:
     """A source of chance of its own for everybody, so that what one draws changes nothing for another."""
     return Random(f"{seed} {name}")
 
 
-__all__ = ["WORD", "Server", "Waits", "chance"]
+__all__ = ["NOT_DEFINED", "WORD", "Server", "Undefined", "Waits", "chance"]
