@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from random import Random
@@ -15,7 +16,7 @@ from pagelaw.model.oracle.judge import Judge
 from pagelaw.model.reference.beside import Beside, check_everything
 from pagelaw.model.systems.reference import Reference
 
-TRACES = sorted((Path(__file__).parent / "traces").glob("*.jsonl"))
+TRACES = sorted((Path(__file__).parent / "traces").glob("*.jsonl.gz"))
 
 
 class Checked(Judge):
@@ -94,7 +95,7 @@ def test_spoilt_traces_are_mostly_forbidden() -> None:
 
 @pytest.mark.parametrize("trace", TRACES, ids=lambda path: path.stem)
 def test_recorded_traces_come_to_the_same(trace: Path) -> None:
-    lines = trace.read_text(encoding="utf-8").splitlines()[:400]
+    lines = gzip.decompress(trace.read_bytes()).decode().splitlines()[:400]
     assert run(Judge(), lines) == run(Judge(by_the_book=True), lines)
 
 

@@ -13,7 +13,7 @@ from pagelaw.spec.machine import Machine
 from pagelaw.spec.refusals import Refused
 from pagelaw.spec.vocabulary import VCPU, Page
 
-from .fields import Field, Malformed, check, check_fields, shown
+from .fields import Field, Malformed, check, check_fields, is_name, shown
 from .header import Header
 from .naming import Name
 from .operations import OPERATIONS, Operation, Pages, TransferName
@@ -260,6 +260,8 @@ class Events:
 
     def _seen(self, one: dict[str, Any], path: str) -> dict[str, Any]:
         """One observation, with the page or VM that it is of."""
+        if type(one) is dict and len(one) == 3 and (page := self._plainly_seen(one)) is not None:
+            return one | {"page": page, "vm": page.vm}
         if type(one) is not dict:
             raise Malformed(f"{path} is {shown(one)}, and should be an object")
         kind = (
@@ -288,6 +290,17 @@ class Events:
                     f"{path}.words has {len(one['words'])} words, and a page has {len(self.words)} in this trace"
                 )
         return made
+
+    def _plainly_seen(self, one: dict[str, Any]) -> Page | None:
+        """The page, if nothing but its frame or slot was seen, and that is plainly right: most that is seen is of that
+        kind."""
+        name, number = one.get("frame", one.get("slot")), one.get("page")
+        if type(number) is not int or not (type(name) is int or (type(name) is str and is_name(name))):
+            return None
+        try:
+            return self.pages[one["vm"]].get(number)
+        except (KeyError, TypeError):
+            return None
 
     def _vm(self, name: Any, path: str) -> None:
         if name not in self.vms:

@@ -55,7 +55,6 @@ def check(value: Any, field: Field, path: str) -> None:
     """Malformed if the value is not what the field may hold."""
     if value is None and field.may_be_null:
         return
-    due = wanted(field)
     match field.kind:
         case "whole":
             right = type(value) is int and field.least <= value <= field.most
@@ -76,7 +75,7 @@ def check(value: Any, field: Field, path: str) -> None:
         case _:
             right = type(value) is dict
     if not right:
-        raise Malformed(f"{path} is {shown(value)}, and should be {due}")
+        raise Malformed(f"{path} is {shown(value)}, and should be {wanted(field)}")
     if field.kind == "list" and field.inner is not None:
         for number, one in enumerate(value):
             check(one, field.inner, f"{path}[{number}]")
