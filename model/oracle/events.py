@@ -11,8 +11,21 @@ import msgspec
 from pagelaw.spec.language import VM, Value, Word
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.refusals import Refused
-from pagelaw.spec.vocabulary import VCPU, Page
+from pagelaw.spec.vocabulary import VCPU, Page, VPage
 
+from .event_fields import (
+    AFTERWARDS,
+    ARGUMENTS,
+    KINDS_SEEN,
+    MOST,
+    OTHER_FIELDS,
+    OUTCOMES,
+    PLAIN_FIELDS,
+    SEEN_OF_ALL,
+    SETTLE_LIST,
+    SETTLES,
+    fields_of,
+)
 from .fields import Field, Malformed, check, check_fields, is_name, shown
 from .header import Header
 from .naming import Name
@@ -21,63 +34,7 @@ from .stepwise import StepReader
 
 LONGEST_LINE = 2**20
 """Bytes of a line; a longer one is not read."""
-MOST = 2**64 - 1
 DECODE = msgspec.json.Decoder().decode
-
-VM_NAME = Field("name", "a VM", "A", required=True)
-PAGE = Field("whole", "a page of the VM, from 0", 3, required=True, most=2**20)
-ARGUMENTS: dict[Any, dict[str, Field]] = {
-    VM: {"vm": VM_NAME},
-    Page: {"vm": VM_NAME, "page": PAGE},
-    Word: {"word": Field("whole", "a word of the page, from 0", 0, required=True, most=511)},
-    Value: {"value": Field("whole", "what the word holds; 0 is zero", 5, required=True, most=MOST)},
-    VCPU: {"cpu": Field("whole", "the virtual processor that does it; 0 if not said", 0, most=63)},
-    Pages: {"pages": Field("whole", "a number of pages", 2, required=True, most=2**20)},
-    TransferName: {"transfer": Field("name", "what the implementation calls the transfer", "t0", required=True)},
-    bool: {"writes": Field("flag", "whether the device writes the page; else it reads it", True, required=True)},
-}
-"""What each kind of argument is in the line of an operation."""
-
-SEEN_OF_PAGE = {
-    "vm": VM_NAME, "page": PAGE,
-    "frame": Field("name", "the frame that holds it", "f3"),
-    "slot": Field("name", "the slot of the swap area that holds it", "s0"),
-    "is": Field("one", "where it is: in some frame (resident), in some slot (swapped), in the balloon, nowhere yet "
-                "(untouched); absent: in no frame and no slot", "absent",
-                options=("resident", "swapped", "ballooned", "untouched", "absent")),
-    "words": Field("list", "what its words hold, null for those that were not seen", [5, None], most=512,
-                   inner=Field("whole", "what a word holds", 5, most=MOST, may_be_null=True)),
-}  # fmt: skip
-SEEN_OF_VM = {
-    "vm": VM_NAME,
-    "resident": Field("whole", "its pages that have a frame", 3),
-    "swapped": Field("whole", "its pages in the swap area", 1),
-    "ballooned": Field("whole", "its pages in the balloon", 0),
-    "runs": Field("flag", "whether it runs", True),
-    "touched": Field("whole", "pages of its sample that were touched: t", 3),
-    "estimate": Field("fraction", "the fraction of its size that it is taken to use, as of its last review", "1/4"),
-    "target": Field("whole", "pages that it is to have", 4),
-    "balloon_done": Field("flag", "whether its balloon driver says it is done", True),
-}
-SEEN_OF_FRAME = {
-    "frame": Field("name", "a frame that some page is known to have", "f3", required=True),
-    "users": Field("whole", "how many use it: pages, transfers, operations under way", 2),
-    "is": Field("one", "what it is used for", "shared", options=("private", "shared")),
-}
-SEEN_OF_ALL = {
-    "free_frames": Field("whole", "frames that are free", 7),
-    "state": Field("one", "the reclamation state", "soft", options=("high", "soft", "hard", "low")),
-    "free_slots": Field("whole", "slots that are free", 7),
-    "shared": Field("whole", "frames with at least two users, counted as the system counts them", 1),
-    "saved": Field("whole", "frames that sharing saves: users less one, over all shared frames", 1),
-}
-TOOK = {
-    "frame": Field("name", "the frame that was taken for the page", "f3"),
-    "slot": Field("name", "the slot that was taken for it", "s0"),
-    "buffer": Field("name", "the frame that was taken as a bounce buffer", "f0"),
-}
-OUTCOMES = ("shared", "not shared")
-SETTLES = ("scan", "page_out", "page_in", "unshare", "migrate")
 
 
 class Event:
@@ -264,32 +221,33 @@ class Events:
             return one | {"page": page, "vm": page.vm}
         if type(one) is not dict:
             raise Malformed(f"{path} is {shown(one)}, and should be an object")
-        kind = (
-            SEEN_OF_PAGE
-            if "page" in one
-            else SEEN_OF_VM
-            if "vm" in one
-            else SEEN_OF_FRAME
-            if "frame" in one
-            else SEEN_OF_ALL
-        )
+        kind = next((fields for name, fields in KINDS_SEEN.items() if name in one), SEEN_OF_ALL)
         check_fields(one, kind, path)
         made = dict(one)
         if "vm" in one:
             self._vm(one["vm"], f"{path}.vm")
             made["vm"] = self.vms[one["vm"]]
         if "page" in one:
-            if one["page"] not in self.pages[one["vm"]]:
-                raise Malformed(f"{path}.page is {one['page']}, and VM {one['vm']!r} has the pages 0 to "
-                                f"{len(self.pages[one['vm']]) - 1}")  # fmt: skip
-            made["page"] = self.pages[one["vm"]][one["page"]]
-            if sum(name in one for name in ("frame", "slot")) == 2:
-                raise Malformed(f"{path} says that the page is in a frame and in a slot")
-            if len(one.get("words", ())) > len(self.words):
-                raise Malformed(
-                    f"{path}.words has {len(one['words'])} words, and a page has {len(self.words)} in this trace"
-                )
+            made["page"] = self._page_seen(one, path)
+        if "virtual" in one:
+            cpus, virtuals = self.cpus[one["vm"]], self.machine.each(VPage, made["vm"])
+            if one["virtual"] >= len(virtuals) or one.get("cpu", 0) not in cpus:
+                raise Malformed(f"{path}: the VM has {len(virtuals)} virtual pages and {len(cpus)} vCPUs")
+            made["virtual"] = virtuals[one["virtual"]]
+            made["cpu"] = cpus[one["cpu"]] if "cpu" in one else None
         return made
+
+    def _page_seen(self, one: dict[str, Any], path: str) -> Page:
+        """The page of which something was seen."""
+        if one["page"] not in self.pages[one["vm"]]:
+            most = len(self.pages[one["vm"]]) - 1
+            raise Malformed(f"{path}.page is {one['page']}, and VM {one['vm']!r} has the pages 0 to {most}")
+        if "frame" in one and "slot" in one:
+            raise Malformed(f"{path} says that the page is in a frame and in a slot")
+        if len(one.get("words", ())) > len(self.words):
+            given = len(one["words"])
+            raise Malformed(f"{path}.words has {given} words, and a page has {len(self.words)} in this trace")
+        return self.pages[one["vm"]][one["page"]]
 
     def _plainly_seen(self, one: dict[str, Any]) -> Page | None:
         """The page, if nothing but its frame or slot was seen, and that is plainly right: most that is seen is of that
@@ -325,44 +283,6 @@ class Events:
         except Malformed as wrong:
             return wrong
         return Malformed(f"this {name} makes no sense")
-
-
-def fields_of(operation: Operation) -> dict[str, Field]:
-    """The fields of an event of this operation."""
-    made = {"do": Field("one", operation.sentence, operation.name, required=True, options=(operation.name,))}
-    for kind in operation.arguments.values():
-        made |= ARGUMENTS[kind]
-    return made | AFTERWARDS | {"begin": BEGIN}
-
-
-BEGIN = Field("name", "it only begins here, under this name; it ends with an event `end` of that name", "x1")
-SEEN = Field("object", "something that was seen", {"vm": "A", "page": 3, "frame": "f3"},
-             fields=SEEN_OF_PAGE | SEEN_OF_VM | SEEN_OF_FRAME | SEEN_OF_ALL)  # fmt: skip
-AFTERWARDS = {
-    "took": Field("object", "the choices that were observed", {"frame": "f3"}, fields=TOOK),
-    "got": Field("any", "what it answered: a word for a read, what a scan came to", 5),
-    "refused": Field("any", "that it was refused: the name of the reason, or true", "NO_FREE_FRAME"),
-    "saw": Field("list", "what was seen afterwards; what is missing was not looked at", None, most=2**20,
-                 inner=Field("object", "something that was seen", {"vm": "A", "page": 3, "frame": "f3"}, fields={})),
-}  # fmt: skip
-AFTERWARDS["saw"] = Field("list", AFTERWARDS["saw"].told, [{"vm": "A", "page": 3, "frame": "f3"}], most=2**20)
-OTHER_FIELDS: dict[str, dict[str, Field]] = {
-    "step": AFTERWARDS,
-    "end": {"end": Field("name", "an operation that began ends here", "x1", required=True)} | AFTERWARDS,
-    "settle": {
-        "settle": Field("any", "internal operations may have happened here: true for all, or a list of them: "
-                        + ", ".join(SETTLES), ["scan"], required=True),
-        "saw": AFTERWARDS["saw"],
-    },
-    "saw": {"saw": AFTERWARDS["saw"]},
-}  # fmt: skip
-SETTLE_LIST = Field("list", "internal operations", ["scan"], most=len(SETTLES),
-                    inner=Field("one", "an internal operation", "scan", options=SETTLES))  # fmt: skip
-PLAIN_FIELDS = {
-    name: frozenset(fields_of(operation).keys() - {"took", "refused", "saw", "begin"})
-    for name, operation in OPERATIONS.items()
-}
-"""The fields of an event that says no more than what was done, and what it answered."""
 
 
 def keys_in(value: Any) -> int:

@@ -14,7 +14,8 @@ from pagelaw.spec.language import VM, Blocked, Value, Word
 from pagelaw.spec.vocabulary import VCPU, Cached, HintFrame, Mapped, Page, VPage
 
 from .candidate import PLAIN, Candidate
-from .events import DECODE, MOST, Events
+from .event_fields import MOST
+from .events import DECODE, Events
 
 
 class Hot:

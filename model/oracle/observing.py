@@ -11,10 +11,12 @@ import attrs
 from pagelaw.spec.coherence import memory_of
 from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import REGISTER, Contents, Value, Word
+from pagelaw.spec.translation import is_dirty
 from pagelaw.spec.vocabulary import (
     MPN,
     Backing,
     Ballooned,
+    Cached,
     Mapped,
     Page,
     Private,
@@ -67,7 +69,9 @@ def mismatches(c: Candidate, saw: list[dict[str, Any]]) -> Iterator[Mismatch]:
     for one in saw:
         if "page" in one:
             continue
-        if "vm" in one:
+        if "virtual" in one:
+            yield from of_translation(c, one)
+        elif "vm" in one:
             yield from of_vm(c, one)
         elif "frame" in one:
             yield from of_frame(c, one)
@@ -88,6 +92,9 @@ def of_page(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
                        page=page, field="pmap", key=page)  # fmt: skip
     if "is" in one and not isinstance(backing, KINDS[one["is"]]):
         yield Mismatch(f"page {page!r}", one["is"], where(c, backing), ("ESX-2-04",), page=page, field="pmap", key=page)
+    if "dirty" in one and one["dirty"] != is_dirty(c.machine, page):
+        told = f"whether page {page!r} is dirty"
+        yield Mismatch(told, str(one["dirty"]), str(not one["dirty"]), ("R-10",), page=page, field="dirty", key=page)
     if "words" in one:
         yield from of_words(c, page, one["words"])
 
@@ -158,6 +165,23 @@ def of_words(c: Candidate, page: Page, words: list[int | None]) -> Iterator[Mism
             yield Mismatch(f"word {at} of page {page!r}", str(seen), str(value.number), ("ESX-2-09", "ESX-2-11"),
                            "a page holds what its VM last wrote (private memory)", page, "contents", key)  # fmt: skip
             return
+
+
+def of_translation(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
+    """An entry of a TLB or shadow table, in traces of single steps: operations fill them as they need them."""
+    if not c.by_steps:
+        return
+    s, virtual, cpu = c.machine, one["virtual"], one["cpu"]
+    entry = s.shadow[virtual] if cpu is None else s.tlb[cpu, virtual]
+    due: dict[str, Any] = {"leads_to": None}
+    if isinstance(entry, Cached):
+        bits = {"writable": entry.writable, "accessed": entry.accessed, "dirty": entry.dirty}
+        due = {"leads_to": entry.page.number, **bits}
+    field, key = ("shadow", virtual) if cpu is None else ("tlb", (cpu, virtual))
+    for name, value in due.items():
+        if name in one and one[name] != value:
+            what = f"{name} of the {'shadow' if cpu is None else 'TLB'} entry of {virtual!r}"
+            yield Mismatch(what, str(one[name]), str(value), ("ESX-2-05", "ESX-2-06"), field=field, key=key)
 
 
 # VMs, frames, counts.

@@ -15,13 +15,14 @@ from pagelaw.spec.language import REGISTER
 
 from ..reference.beside import parameter_names, parameter_sorts
 from .capabilities import START_FIELDS
-from .events import (
+from .event_fields import (
     AFTERWARDS,
     OTHER_FIELDS,
     OUTCOMES,
     SEEN_OF_ALL,
     SEEN_OF_FRAME,
     SEEN_OF_PAGE,
+    SEEN_OF_TRANSLATION,
     SEEN_OF_VM,
     SETTLES,
     TOOK,
@@ -33,7 +34,8 @@ from .operations import OPERATIONS
 
 FOLDER = Path(__file__).parent / "schemas"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-SEEN = {"page": SEEN_OF_PAGE, "VM": SEEN_OF_VM, "frame": SEEN_OF_FRAME, "machine": SEEN_OF_ALL}
+SEEN = {"page": SEEN_OF_PAGE, "translation": SEEN_OF_TRANSLATION, "VM": SEEN_OF_VM, "frame": SEEN_OF_FRAME,
+        "machine": SEEN_OF_ALL}  # fmt: skip
 
 
 def seen_schema() -> dict[str, Any]:

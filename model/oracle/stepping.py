@@ -6,7 +6,8 @@ from typing import Any
 
 from pagelaw.spec.language import VM, Value
 from pagelaw.spec.machine import Machine
-from pagelaw.spec.vocabulary import MPN, Ballooned, Mapped, Page, Swapped
+from pagelaw.spec.translation import is_dirty
+from pagelaw.spec.vocabulary import MPN, VCPU, Ballooned, Cached, Mapped, Page, Swapped, Translation, VPage
 
 from ..reference.beside import parameter_names
 from ..reference.choosing import Rule
@@ -59,15 +60,29 @@ class Stepping:
         """All that can be seen of the machine from outside."""
         s = self.machine
         saw = [self.of_page(page) for page in s.ids[Page]]
+        for virtual in s.ids[VPage]:
+            saw.append(self.of_translation(virtual, s.shadow[virtual], {}))
+            for cpu in s.each(VCPU, virtual.vm):
+                saw.append(self.of_translation(virtual, s.tlb[cpu, virtual], {"cpu": cpu.number}))
         for vm, name in self.vms.items():
             counts = {"resident": s.resident[vm], "swapped": s.swapped[vm], "ballooned": s.balloon_size[vm]}
             policy = {"touched": s.touched[vm], "estimate": str(s.estimate[vm]), "target": s.target[vm]}
             saw.append({"vm": name, **counts, **policy})
         return [*saw, {"free_frames": s.free_frames, "state": type(s.reclamation).__name__.lower()}]
 
+    def of_translation(self, virtual: VPage, entry: Translation, by: dict[str, int]) -> dict[str, Any]:
+        """What an entry of a shadow table or TLB leads to."""
+        made = {"vm": self.vms[virtual.vm], "virtual": virtual.number, **by}
+        if not isinstance(entry, Cached):
+            return made | {"leads_to": None}
+        bits = {"writable": entry.writable, "accessed": entry.accessed, "dirty": entry.dirty}
+        return made | {"leads_to": entry.page.number, **bits}
+
     def of_page(self, page: Page) -> dict[str, Any]:
         """Where a page is, and what it holds."""
-        s, made = self.machine, {"vm": self.vms[page.vm], "page": page.number}
+        s = self.machine
+        made: dict[str, Any] = {"vm": self.vms[page.vm], "page": page.number}
+        made["dirty"] = is_dirty(s, page)
         match s.pmap[page]:
             case Mapped(mpn):
                 return made | {"frame": repr(mpn), "words": [value.number for value in s.contents[mpn].words]}
