@@ -25,6 +25,8 @@ TRIES = 3
 """How often the kernel is asked to page a page out: it is free to pass over it."""
 IS_KSM = 21
 """The bit of /proc/kpageflags that marks a frame that the scanner made shared."""
+LEFT_APART = "frames that hold the same as another after a scan"
+"""What is to be none: a whole scan leaves nothing to share, as the scanner is set here."""
 Seen = dict[str, Any]
 
 
@@ -128,6 +130,9 @@ class Linux:
             return {"unsupported": True}
         answer: dict[str, Any] = {} if made is None else {"got": made}
         saw = self.changed(event)
+        if before & IN_SWAP and self.users_of(event) > 1 and self.has_equal_elsewhere(event):
+            self.take_out(event)
+            saw = self.changed(event)
         after = self.entry(event)
         if before & IN_SWAP and self.users_of(event) > 1:
             self.notice(["scan"], saw, "pages that came from the swap area to a frame that others have")
@@ -150,6 +155,22 @@ class Linux:
         others = [one for one in self.all_pages(words=False) if one["vm"] != own["vm"] or one["page"] != own["page"]]
         self.noticed.append({"settle": kinds, "saw": [own, *others]})
         self.counts[what] += 1
+
+    def has_equal_elsewhere(self, event: dict[str, Any]) -> bool:
+        """Whether some page that holds the same as that of an event has another frame."""
+        seen = self.all_pages(words=True)
+        own = next(one for one in seen if one["vm"] == event["vm"] and one["page"] == event["page"])
+        return any("frame" in one and one["words"] == own["words"] and one["frame"] != own["frame"] for one in seen)
+
+    def take_out(self, event: dict[str, Any]) -> None:
+        """A page in a frame that others have writes what it holds: so it gets one of its own.
+
+        The kernel may share two frames that hold the same, one of them by way of the swap cache. By the
+        specification there is one.
+        """
+        vm, page = self.vm(event), event["page"]
+        vm.write(page, 0, vm.held(page, 0))
+        self.counts["pages that were taken out of a second frame with the same contents"] += 1
 
     def others_have(self, event: dict[str, Any]) -> bool:
         """Whether the kernel says the same of another page as of that of an event."""
@@ -253,7 +274,9 @@ class Linux:
             self.group.page_out()
         self.changes()
         seen = self.all_pages(words=True)
-        frames = Counter(one["frame"] for one in seen if "frame" in one)
+        frames = {one["frame"]: tuple(one["words"]) for one in seen if "frame" in one}
+        if kind == "scan":
+            self.counts[LEFT_APART] += len(frames) - len({*frames.values()})
         return seen + [self.seen_of_frame(frame) for frame in frames]
 
     def move_pages(self) -> None:
