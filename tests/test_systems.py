@@ -21,7 +21,6 @@ from pagelaw.model.oracle.files import judge_file
 from pagelaw.model.systems import balloon, linux
 from pagelaw.model.systems.linux.drawing import Drawing
 from pagelaw.model.systems.linux.knobs import KSM, SETTINGS
-from pagelaw.model.systems.linux.machine import LEFT_APART
 from pagelaw.model.systems.linux.processes import VM
 from pagelaw.model.systems.listed import SYSTEMS
 from pagelaw.model.systems.running import Ran, ran
@@ -100,7 +99,6 @@ def test_this_kernel_is_allowed() -> None:
     found, system = run_of_kernel(1500, 1)
     assert state_of_kernel() == before
     assert found.verdict == "allowed", found.failure
-    assert system.counts[LEFT_APART] == 0
     counts = found.counts()
     swap = () if any("swap" in one for one in system.without) else ("page-outs", "page-ins")
     for what in ("merges", "copy-on-write breaks, and pages taken apart", "moves to another frame", *swap):
@@ -111,9 +109,8 @@ def test_this_kernel_is_allowed() -> None:
 @pytest.mark.deep
 @pytest.mark.parametrize("seed", range(3))
 def test_this_kernel_is_allowed_for_long(seed: int, record_property: Note) -> None:
-    found, system = run_of_kernel(10_000, seed)
+    found, _ = run_of_kernel(10_000, seed)
     assert found.verdict == "allowed", found.failure
-    assert system.counts[LEFT_APART] == 0
     record_property("seconds", found.seconds)
     record_property("judging", found.run.judging)
 

@@ -25,8 +25,6 @@ TRIES = 3
 """How often the kernel is asked to page a page out: it is free to pass over it."""
 IS_KSM = 21
 """The bit of /proc/kpageflags that marks a frame that the scanner made shared."""
-LEFT_APART = "frames that hold the same as another after a scan"
-"""What is to be none: a whole scan leaves nothing to share, as the scanner is set here."""
 Seen = dict[str, Any]
 
 
@@ -276,7 +274,7 @@ class Linux:
         seen = self.all_pages(words=True)
         frames = {one["frame"]: tuple(one["words"]) for one in seen if "frame" in one}
         if kind == "scan":
-            self.counts[LEFT_APART] += len(frames) - len({*frames.values()})
+            self.counts["frames that hold the same as another after a scan"] += len(frames) - len({*frames.values()})
         return seen + [self.seen_of_frame(frame) for frame in frames]
 
     def move_pages(self) -> None:
