@@ -16,8 +16,8 @@ from .driving import Drawing, Event, Failure, Implementation, Run
 from .fields import Malformed
 from .program import SECONDS, Broken, Program
 
-TRIES = 400
-"""Attempts at a shorter run."""
+TRIES, SLOW_TRIES = 400, 25
+"""Attempts at a shorter run; fewer, if each takes the time in which a program should have answered."""
 
 
 class Restarted:
@@ -161,8 +161,8 @@ def replay(implementation: Implementation, able: Capabilities, events: Sequence[
 
 
 def shorter(implementation: Implementation, able: Capabilities, failure: Failure) -> Failure:
-    """The shortest run found that fails in the same way: no single event of it can be left out."""
-    kept, left = failure, TRIES
+    """The shortest run found that fails in the same way: mostly one of which no single event can be left out."""
+    kept, left = failure, SLOW_TRIES if failure.how == "hung" else TRIES
 
     def attempt(events: Sequence[Any]) -> list[Any] | None:
         nonlocal kept, left
