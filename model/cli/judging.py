@@ -9,12 +9,17 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pagelaw.model.explorer.gallery import machines_for
+from pagelaw.model.explorer.machines import Small, Step
+from pagelaw.model.explorer.search import explore
 from pagelaw.model.oracle.stepping import Stepping, header_of
 from pagelaw.model.reference.beside import parameter_sorts
 from pagelaw.model.reference.choosing import Rule
@@ -23,34 +28,48 @@ from pagelaw.model.reference.setup import Sizes, machine
 from pagelaw.model.runs.machines import MACHINES
 from pagelaw.model.runs.moods import MOODS, Mood, actors_in
 from pagelaw.proofs.mutants import Mutant
-from pagelaw.spec.language import Blocked
+from pagelaw.spec.language import REGISTER, Blocked
 from pagelaw.spec.profiles import OPTIONS
 
-from .killing import Kill
+from .killing import EXPLORING, MEGABYTES, Kill
 
 STEPS = 1500
 """Turns of one run."""
-RUNS = 56
+RUNS = 28
 """Runs, on each machine in each mood in turn, until the judge forbids something."""
-STOP_AFTER = 20
+WILD = 25
+"""How often, in every other run, any rule with any arguments is tried: a guard that is gone is seen when it is hit."""
+STOP_AFTER = 60
 """Seconds that the judge may take for one run."""
 
 
 def judged_runs(mutant: Mutant) -> Kill:
-    """Run after run until one is forbidden."""
+    """Run after run until one is forbidden; if none is, the shortest run to what the fault breaks."""
     tried = 0
     for number in range(RUNS):
         sizes = MACHINES[number % len(MACHINES)]
-        found, lines = judged_run(sizes, MOODS[(number + number // len(MACHINES)) % len(MOODS)], number)
+        mood = MOODS[(number + number // len(MACHINES)) % len(MOODS)]
+        found, lines = judged(lines_of(sizes, mood, number))
         tried += lines - 1
         if found is not None:
-            rule = found["reasons"][0].get("rule", "") if found["reasons"] else ""
-            note = f"machine {number % len(MACHINES)}"
-            return Kill(mutant.identifier, "judge", True, rule, found["line"] - 1, tried, note=note)
+            return kill(mutant, found, tried, f"machine {number % len(MACHINES)}")
+    for small in machines_for(mutant.functions):
+        shortest = explore(small, megabytes=MEGABYTES, seconds=EXPLORING, watch_paths=False).violation
+        if shortest is not None:
+            found, lines = judged(lines_of_run(small, shortest.run))
+            tried += lines - 1
+            if found is not None:
+                return kill(mutant, found, tried, f"the explorer's shortest run, machine {small.name}")
     return Kill(mutant.identifier, "judge", False, tried=tried)
 
 
-def judged_run(sizes: Sizes, mood: Mood, seed: int) -> tuple[dict[str, Any] | None, int]:
+def kill(mutant: Mutant, found: dict[str, Any], tried: int, note: str) -> Kill:
+    """The judge has forbidden something."""
+    rule = found["reasons"][0].get("rule", "") if found["reasons"] else ""
+    return Kill(mutant.identifier, "judge", True, rule, found["line"] - 1, tried, note=note)
+
+
+def judged(trace: Iterable[bytes]) -> tuple[dict[str, Any] | None, int]:
     """One run: the violation, if the judge forbids something, and how many lines it has read."""
     with TemporaryDirectory() as folder:
         to = Path(folder) / "judged.json"
@@ -58,7 +77,7 @@ def judged_run(sizes: Sizes, mood: Mood, seed: int) -> tuple[dict[str, Any] | No
         judge = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         assert judge.stdin is not None
         try:
-            for line in lines_of(sizes, mood, seed):
+            for line in trace:
                 judge.stdin.write(line)
             judge.stdin.close()
         except BrokenPipeError:  # it has seen enough
@@ -78,29 +97,56 @@ def parameters_of(module: str, name: str) -> int:
     return len(found.args.args) - 1
 
 
-def lines_of(sizes: Sizes, mood: Mood, seed: int) -> Iterator[bytes]:
-    """A random run of the model as it is in this process, as a trace. Where the fault makes a rule fail, it ends."""
-    yield json.dumps(header_of(sizes, tuple(OPTIONS))).encode() + b"\n"
-    made = machine(sizes)
-    scheduler, stepping = Scheduler(made, seed, mood.turns, actors_in(mood)), Stepping(made)
-    waiting: list[dict[str, Any]] = []
+class Told:
+    """A machine under the fault; what is done on it is told as lines of a trace."""
 
-    def do(rule: Rule, arguments: tuple[Any, ...]) -> Any:
+    def __init__(self, sizes: Sizes, random: Random) -> None:
+        self.machine, self.random = machine(sizes), random
+        self.stepping = Stepping(self.machine)
+        self.waiting: list[dict[str, Any]] = [header_of(sizes, tuple(OPTIONS))]
+
+    def do(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
+        """One step."""
         missing = parameter_sorts(rule)[len(arguments) :]  # the fault leaves a choice that the rule does not leave
-        arguments = (*arguments, *(scheduler.random.choice(made.ids[sort]) for sort in missing))
+        arguments = (*arguments, *(self.random.choice(self.machine.ids[sort]) for sort in missing))
         said = arguments[: parameters_of(rule.__module__, rule.__name__)]
         try:
-            returned = rule(made, *arguments)
+            returned = rule(self.machine, *arguments)
         except Blocked as refused:
-            waiting.append(stepping.event(rule, said, refused=refused.reason.name))
+            self.waiting.append(self.stepping.event(rule, said, refused=refused.reason.name))
             raise
-        waiting.append(stepping.event(rule, said, returned))
+        self.waiting.append(self.stepping.event(rule, said, returned))
         return returned
 
+    def lines(self) -> Iterator[bytes]:
+        """What was done since."""
+        yield from (json.dumps(event).encode() + b"\n" for event in self.waiting)
+        self.waiting.clear()
+
+
+def lines_of(sizes: Sizes, mood: Mood, seed: int) -> Iterator[bytes]:
+    """A random run of the model as it is in this process, as a trace. Where the fault makes a rule fail, it ends."""
+    told = Told(sizes, Random(seed))
+    turns = mood.turns if seed % 2 else {**mood.turns, "wild": WILD}
+    scheduler = Scheduler(told.machine, seed, turns, actors_in(mood))
     for _ in range(STEPS):
+        yield from told.lines()
         try:
-            scheduler.run(1, do)
+            scheduler.run(1, told.do)
         except Exception:  # what a faulty rule leaves may make no sense to the next one
             return
-        yield from (json.dumps(event).encode() + b"\n" for event in waiting)
-        waiting.clear()
+    yield from told.lines()
+
+
+def lines_of_run(small: Small, steps: Sequence[Step]) -> Iterator[bytes]:
+    """The same of given steps from where an exploration begins. A row of rules is not told, so that it ends there."""
+    told = Told(small.sizes, Random(0))
+    try:
+        for rule, arguments in chain(small.begin(told.machine), steps):
+            if rule.__name__ not in REGISTER["rule"]:
+                break
+            told.do(rule, arguments)
+            yield from told.lines()
+    except Exception:
+        pass
+    yield from told.lines()

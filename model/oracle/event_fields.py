@@ -65,6 +65,12 @@ SEEN_OF_FRAME = {
     "users": Field("whole", "how many use it: pages, transfers, operations under way", 2),
     "is": Field("one", "what it is used for", "shared", options=("private", "shared")),
 }
+SEEN_OF_SLOT = {
+    "slot": Field("name", "a slot of the swap area", "s0", required=True),
+    "users": Field("whole", "how many use it: pages, operations under way, copies that are kept", 1),
+    "words": Field("list", "what it holds, null for words that were not seen", [5, None], most=512,
+                   inner=Field("whole", "what a word holds", 5, most=MOST, may_be_null=True)),
+}  # fmt: skip
 SEEN_OF_ALL = {
     "free_frames": Field("whole", "frames that are free", 7),
     "state": Field("one", "the reclamation state", "soft", options=("high", "soft", "hard", "low")),
@@ -72,7 +78,8 @@ SEEN_OF_ALL = {
     "shared": Field("whole", "frames with at least two users, counted as the system counts them", 1),
     "saved": Field("whole", "frames that sharing saves: users less one, over all shared frames", 1),
 }
-KINDS_SEEN = {"virtual": SEEN_OF_TRANSLATION, "page": SEEN_OF_PAGE, "vm": SEEN_OF_VM, "frame": SEEN_OF_FRAME}
+KINDS_SEEN = {"virtual": SEEN_OF_TRANSLATION, "page": SEEN_OF_PAGE, "vm": SEEN_OF_VM, "frame": SEEN_OF_FRAME,
+              "slot": SEEN_OF_SLOT}  # fmt: skip
 """What is seen, by the field that tells of what: the first of them that is there."""
 TOOK = {
     "frame": Field("name", "the frame that was taken for the page", "f3"),
@@ -92,8 +99,6 @@ def fields_of(operation: Operation) -> dict[str, Field]:
 
 
 BEGIN = Field("name", "it only begins here, under this name; it ends with an event `end` of that name", "x1")
-SEEN = Field("object", "something that was seen", {"vm": "A", "page": 3, "frame": "f3"},
-             fields=SEEN_OF_TRANSLATION | SEEN_OF_PAGE | SEEN_OF_VM | SEEN_OF_FRAME | SEEN_OF_ALL)  # fmt: skip
 AFTERWARDS = {
     "took": Field("object", "the choices that were observed", {"frame": "f3"}, fields=TOOK),
     "got": Field("any", "what it answered: a word for a read, what a scan came to", 5),

@@ -224,6 +224,9 @@ class Events:
         kind = next((fields for name, fields in KINDS_SEEN.items() if name in one), SEEN_OF_ALL)
         check_fields(one, kind, path)
         made = dict(one)
+        if len(one.get("words", ())) > len(self.words):
+            given = len(one["words"])
+            raise Malformed(f"{path}.words has {given} words, and a page has {len(self.words)} in this trace")
         if "vm" in one:
             self._vm(one["vm"], f"{path}.vm")
             made["vm"] = self.vms[one["vm"]]
@@ -244,9 +247,6 @@ class Events:
             raise Malformed(f"{path}.page is {one['page']}, and VM {one['vm']!r} has the pages 0 to {most}")
         if "frame" in one and "slot" in one:
             raise Malformed(f"{path} says that the page is in a frame and in a slot")
-        if len(one.get("words", ())) > len(self.words):
-            given = len(one["words"])
-            raise Malformed(f"{path}.words has {given} words, and a page has {len(self.words)} in this trace")
         return self.pages[one["vm"]][one["page"]]
 
     def _plainly_seen(self, one: dict[str, Any]) -> Page | None:

@@ -18,7 +18,7 @@ from .fields import Field, Malformed, check_fields
 from .naming import Name
 
 VERSION = 1
-MOST_PAGES = 2**20
+MOST_PAGES = 2**18
 """Pages of all VMs, frames, slots: a machine that is larger is not built."""
 
 VM_FIELDS = {

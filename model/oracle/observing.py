@@ -75,6 +75,8 @@ def mismatches(c: Candidate, saw: list[dict[str, Any]]) -> Iterator[Mismatch]:
             yield from of_vm(c, one)
         elif "frame" in one:
             yield from of_frame(c, one)
+        elif "slot" in one:
+            yield from of_slot(c, one)
         else:
             yield from of_all(c, one)
 
@@ -223,6 +225,23 @@ def of_frame(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
         yield Mismatch(
             f"frame {name}", one["is"], "shared" if shared else "private", ("ESX-4.2-06",), field="frame", key=mpn
         )
+
+
+def of_slot(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
+    """How many use it, and what it holds."""
+    name, slot = one["slot"], c.slots.find(one["slot"])
+    if slot is None:
+        yield Mismatch(f"slot {name}", "in use", "free: no page is known to have it", ("ESX-3.3-05",))
+        return
+    count, due = c.machine.slot_count[slot], c.machine.slot_contents[slot]
+    if "users" in one and one["users"] != count:
+        clauses = said("invariant", "slot_count_is_number_of_users")
+        yield Mismatch(f"users of slot {name}", str(one["users"]), str(count), clauses, field="slot_count", key=slot)
+    for at, (seen, value) in enumerate(zip(one.get("words", ()), due.words, strict=False)):
+        if seen is not None and seen != value.number:
+            yield Mismatch(f"word {at} of slot {name}", str(seen), str(value.number), ("ESX-3.3-04",),
+                           field="slot_contents", key=slot)  # fmt: skip
+            return
 
 
 def of_all(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:

@@ -22,6 +22,7 @@ from .event_fields import (
     SEEN_OF_ALL,
     SEEN_OF_FRAME,
     SEEN_OF_PAGE,
+    SEEN_OF_SLOT,
     SEEN_OF_TRANSLATION,
     SEEN_OF_VM,
     SETTLES,
@@ -35,7 +36,7 @@ from .operations import OPERATIONS
 FOLDER = Path(__file__).parent / "schemas"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SEEN = {"page": SEEN_OF_PAGE, "translation": SEEN_OF_TRANSLATION, "VM": SEEN_OF_VM, "frame": SEEN_OF_FRAME,
-        "machine": SEEN_OF_ALL}  # fmt: skip
+        "slot": SEEN_OF_SLOT, "machine": SEEN_OF_ALL}  # fmt: skip
 
 
 def seen_schema() -> dict[str, Any]:

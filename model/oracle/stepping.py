@@ -7,7 +7,19 @@ from typing import Any
 from pagelaw.spec.language import VM, Value
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.translation import is_dirty
-from pagelaw.spec.vocabulary import MPN, VCPU, Ballooned, Cached, Mapped, Page, Swapped, Translation, VPage
+from pagelaw.spec.vocabulary import (
+    MPN,
+    VCPU,
+    Ballooned,
+    Cached,
+    Mapped,
+    Page,
+    Slot,
+    SlotHeld,
+    Swapped,
+    Translation,
+    VPage,
+)
 
 from ..reference.beside import parameter_names
 from ..reference.choosing import Rule
@@ -32,7 +44,7 @@ def header_of(sizes: Sizes, options: tuple[str, ...]) -> dict[str, Any]:
     ]  # fmt: skip
     made: dict[str, Any] = {name: getattr(sizes, name) for name in PLAIN if getattr(sizes, name) is not None}
     made |= {name: str(getattr(sizes, name)) for name in FRACTIONS}
-    made |= {"vms": vms, "low": [repr(MPN(n)) for n in range(sizes.low_frames)],
+    made |= {"vms": vms, "low": [repr(MPN(n)) for n in range(min(sizes.low_frames, sizes.frames))],
              "frame_names": [repr(MPN(n)) for n in range(sizes.frames)]}  # fmt: skip
     return {"pagelaw": 1, "system": "reference, step by step", "machine": made,
             "options": {name: getattr(sizes, name) for name in options}}  # fmt: skip
@@ -64,6 +76,11 @@ class Stepping:
             saw.append(self.of_translation(virtual, s.shadow[virtual], {}))
             for cpu in s.each(VCPU, virtual.vm):
                 saw.append(self.of_translation(virtual, s.tlb[cpu, virtual], {"cpu": cpu.number}))
+        held = {operation.slot for operation in s.operation.values() if isinstance(operation, SlotHeld)}
+        for slot in s.ids[Slot]:
+            if s.slot_count[slot] and slot not in held:  # a slot that was only set aside still holds anything
+                words = [value.number for value in s.slot_contents[slot].words]
+                saw.append({"slot": repr(slot), "users": s.slot_count[slot], "words": words})
         for vm, name in self.vms.items():
             counts = {"resident": s.resident[vm], "swapped": s.swapped[vm], "ballooned": s.balloon_size[vm]}
             policy = {"touched": s.touched[vm], "estimate": str(s.estimate[vm]), "target": s.target[vm]}
