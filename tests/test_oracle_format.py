@@ -163,7 +163,7 @@ def test_the_page_names_every_operation_and_observation() -> None:
     page = format_text()
     assert all(f"  {name}(" in page for name in OPERATIONS)
     assert all(
-        f"  {field}: " in page for field in ("frame", "slot", "is", "words", "users", "saved", "balloon_done", "took")
+        f"  {field}: " in page for field in ("frame", "slot", "is", "words", "users", "saved", "took")
     )
 
 

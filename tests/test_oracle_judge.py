@@ -62,6 +62,7 @@ def only_reason(judge: Judge) -> Any:
         write("B", 0, 9, "f3"),
         write("B", 0, 9, "f2"),  # the frame that was given back
         {"saw": [at("A", 0, "f1"), {"free_frames": 5}, {"vm": "A", "resident": 1}]},
+        {"saw": [{"shared": 1, "saved": 1}]},
         {"do": "page_out", "vm": "A", "page": 1, "refused": "NOT_PRIVATE"},
         {"do": "power_off", "vm": "B", "saw": [{"frame": "f1", "users": 1}]},
     ],
@@ -79,6 +80,9 @@ def test_allowed(last: dict[str, Any]) -> None:
         (write("B", 0, 9, "f1"), "ESX-4.2-08", "a frame that is free"),
         ({"saw": [at("A", 1, "f1")]}, "ESX-4.2-06", "untouched: no frame, no slot"),
         ({"saw": [{"free_frames": 4}]}, "D-04", "5"),
+        ({"saw": [{"saved": 0}]}, "ESX-4.3-08", "1"),
+        (write("B", 0, 8) | {"refused": "NO_FREE_FRAME", "saw": [at("B", 0, "f1")]}, "ESX-4.2-08", "that it is done"),
+        ({"do": "end_transfer", "transfer": "none"}, "ESX-7-02", "a refusal: NO_TRANSFER"),
         ({"saw": [{"frame": "f1", "users": 3}]}, "ESX-4.3-10", "2"),
         ({"do": "page_in", "vm": "A", "page": 0}, "ESX-3.3-02", "a refusal: NOT_SWAPPED"),
         ({"do": "read", "vm": "A", "page": 0, "word": 0, "refused": "NO_FREE_FRAME"}, "ESX-2-05", "that it is done"),
@@ -231,6 +235,38 @@ class TestOverlapping:
     def test_names_of_operations_are_kept_apart(self) -> None:
         assert judged([*self.BEGUN, {"do": "scan", "vm": "A", "page": 0, "begin": "s"}]).verdict == MALFORMED
         assert judged([*ON, {"end": "s"}]).verdict == MALFORMED
+
+
+def test_what_was_not_observed_is_not_held_against_a_trace() -> None:
+    names = [f"f{number}" for number in range(6)]
+    header = HEADER | {"machine": HEADER["machine"] | {"frame_names": names}}
+    assert judged([*ON, write("A", 0, 1), {"saw": [at("A", 0, "f3")]}], header).verdict == ALLOWED
+
+
+def test_a_page_with_a_transfer_may_be_passed_over_or_refused() -> None:
+    pinned = [*SHARED[:5], {"do": "start_transfer", "transfer": "t", "vm": "A", "page": 0, "writes": True}]
+    scan = {"do": "scan", "vm": "B", "page": 0}
+    for answer in ({"got": "not shared"}, {"refused": "PINNED"}):
+        assert judged([*pinned, scan | answer]).verdict == ALLOWED
+    assert judged([*pinned, scan | {"got": "shared"}]).verdict == FORBIDDEN
+
+
+def test_a_transfer_that_overlaps_others() -> None:
+    begun = [*ON, {"do": "start_transfer", "transfer": "t", "vm": "A", "page": 0, "writes": True, "begin": 1}]
+    assert judged([*begun, {"end": 1}, {"do": "end_transfer", "transfer": "t"}]).verdict == ALLOWED
+
+
+def test_where_an_operation_begins_nothing_has_come_of_it_yet() -> None:
+    begun: dict[str, Any] = {"do": "read", "vm": "A", "page": 0, "word": 0, "begin": 1}
+    for name, value in (("got", 5), ("refused", True), ("saw", [])):
+        assert judged([*ON, begun | {name: value}]).verdict == MALFORMED
+
+
+def test_a_settlement_with_a_frame_that_only_a_transfer_has() -> None:
+    header = HEADER | {"machine": HEADER["machine"] | {"low": ["f0", "f1"]}}
+    start = {"do": "start_transfer", "transfer": "t", "vm": "A", "page": 0, "writes": False, "took": {"buffer": "f0"}}
+    events = [*ON, write("A", 0, 7, "f3"), start, {"settle": True, "saw": [at("A", 0, "f0")]}]
+    assert judged(events, header).verdict in (FORBIDDEN, UNDETERMINED)
 
 
 def test_single_steps() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import shlex
 import sys
@@ -40,7 +41,7 @@ operations and all that can be seen. tests/implementations has programs to copy.
 EXAMPLES = """
 examples:
   pagelaw smoke -- ./manager                      does it speak the protocol?
-  pagelaw conform -- ./manager --frames 10
+  pagelaw conform -- ./manager
   pagelaw conform --runs 1000 --seed 7 -- ./manager
   pagelaw conform --save found/ -- ./manager      a failure as a trace and as a test
   pagelaw conform --replay found/failure.jsonl -- ./manager
@@ -64,7 +65,7 @@ def add(commands: Any) -> None:
         "--runs", metavar="N", type=reading.whole, default=100, help="runs, each from a reset on (default: 100)"
     )
     parser.add_argument(
-        "--steps", metavar="N", type=reading.whole, default=80, help="operations of a run (default: 80)"
+        "--steps", metavar="N", type=reading.whole, default=120, help="operations of a run (default: 120)"
     )
     parser.add_argument("--seed", metavar="N", type=reading.number, default=0, help="where the runs begin (default: 0)")
     parser.add_argument("--save", metavar="DIR", help="write what fails there: failure.jsonl, test_failure.py")
@@ -125,19 +126,16 @@ def run_replay(arguments: argparse.Namespace, program: Restarted) -> int:
     from pagelaw.model.oracle.capabilities import Capabilities, capabilities
     from pagelaw.model.oracle.conforming import events_of, replay
     from pagelaw.model.oracle.fields import Malformed
-    from pagelaw.model.oracle.files import judge_file
     from pagelaw.model.oracle.program import Broken
     from pagelaw.model.oracle.telling import failure_text
 
-    judged = judge_file(arguments.replay)
-    if judged.problem is not None:
-        line, column, what = judged.problem
-        raise reading.BadInput(f"{arguments.replay}:{line}{f':{column}' if column else ''}: {what}")
-    lines = Path(arguments.replay).read_text(encoding="utf-8").splitlines()
+    if arguments.json is not None or arguments.save is not None:
+        raise reading.BadInput("--replay goes with neither --json nor --save")
+    lines = lines_of(arguments.replay)
     try:
         able = capabilities(program.start())
         able = Capabilities(able.operations, json.loads(lines[0]))
-        failure = replay(program, able, events_of([line for line in lines if line.strip()]))
+        failure = replay(program, able, events_of(lines))
     except Broken as broken:
         print(f"{broken.how}: {broken}")
         return CODES[broken.how]
@@ -150,6 +148,25 @@ def run_replay(arguments: argparse.Namespace, program: Restarted) -> int:
         return 0
     print("\n".join(failure_text(failure)))
     return CODES[failure.how]
+
+
+def lines_of(name: str) -> list[str]:
+    """The lines of a trace that can be replayed: operations, one after the other."""
+    from pagelaw.model.oracle.files import judge_file
+
+    judged = judge_file(name, goes_on=True)
+    if judged.problem is not None:
+        line, column, what = judged.problem
+        place = f"{name}:{line}" + (f":{column}" if column else "") if line else name
+        raise reading.BadInput(f"{place}: {what}")
+    whole = Path(name).read_bytes()
+    whole = gzip.decompress(whole) if whole[:2] == b"\x1f\x8b" else whole
+    lines = [line for line in whole.decode().splitlines() if line.strip()]
+    for at, event in enumerate(lines[1:], 2):
+        made = json.loads(event)
+        if "do" not in made or "begin" in made:
+            raise reading.BadInput(f"{name}:{at}: this is no operation that can be sent")
+    return lines
 
 
 def run_smoke(arguments: argparse.Namespace) -> int:

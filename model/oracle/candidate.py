@@ -192,6 +192,12 @@ class Candidate(Choices):
             return (False,) if "slot" in seen else (True,) if "frame" in seen else (False, True)
         return (False,) if sharing.nothing_matches(s, page) else (False, True)
 
+    def is_pinned(self, page: Page, matching: Iterable[Page]) -> bool:
+        """Whether a transfer stands in the way of sharing a page: on its frame, or on that of a match."""
+        s = self.machine
+        backings = [s.pmap[one] for one in (page, *matching)]
+        return any(isinstance(backing, Mapped) and s.pins[backing.mpn] > 0 for backing in backings)
+
     def partners(self, page: Page, matching: list[Page]) -> list[Page]:
         """Those of the matching pages whose frame may be the one in which the page was seen; all, if it was not."""
         seen = self.took.get("frame", self.seen_pages.get(page, {}).get("frame"))

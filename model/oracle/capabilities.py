@@ -29,7 +29,8 @@ MACHINE: dict[str, Any] = {
 }  # fmt: skip
 """The machine that is used, where an implementation needs nothing else: small, so that frames run out."""
 OTHERS: tuple[dict[str, Any], ...] = (
-    {}, {"frames": 5}, {"slots": 7}, {},
+    {}, {"frames": 5}, {"slots": 7},
+    {"frames": 14, "slots": 24, "vms": [{"name": "A", "pages": 12}, {"name": "B", "pages": 12}]},
     {"frames": 5, "vms": [{"name": "A", "pages": 4, "minimum": 3}, {"name": "B", "pages": 4, "minimum": 3}]},
 )  # fmt: skip
 """How the machine differs from run to run: fewer frames, slots or frames too few for both VMs."""

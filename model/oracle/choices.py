@@ -60,14 +60,18 @@ class Choices:
     def _slot_is_free(self, slot: Slot) -> bool:
         return self.machine.slot_count[slot] == 0
 
-    def transfer_for(self, name: Name) -> Transfer:
-        """What a transfer's name stands for; a new name for one that is not under way."""
+    def transfer_for(self, name: Name, starts: bool = False) -> Transfer:
+        """What a transfer's name stands for; a new name for one that is not under way, if it is to start.
+
+        The last one is never started: it stands for every name of none, so that what is done with that is refused.
+        """
+        all_of_them: Sequence[Transfer] = self.machine.ids[Transfer]
         found = self.transfers.get(name)
-        if found is None:
+        if found is None and starts:
             used = set(self.transfers.values())
-            free = (one for one in self.machine.ids[Transfer] if one not in used)
-            found = self.transfers[name] = next(free, self.machine.ids[Transfer][0])
-        return found
+            found = next((one for one in all_of_them[:-1] if one not in used), all_of_them[0])
+            self.transfers[name] = found
+        return all_of_them[-1] if found is None else found
 
     def forget_ended_transfers(self) -> None:
         """Their names stand for nothing any more."""
@@ -84,6 +88,8 @@ class Choices:
             name = self.seen_pages.get(page, {}).get("frame")
         if name is not None:
             return self.frame(name)
+        if self.frames.are_fixed and self.machine.free_frames:
+            return self.choose([one for one in self.all_frames if self._frame_is_free(one)])
         both = 0 < len(self.low) < len(self.all_frames)
         if low is None and both:
             kinds = [kind for kind in (False, True) if self._free_frame(kind) is not None]

@@ -90,6 +90,10 @@ class Run:
 
     def told(self, event: Event, answer: Event) -> Failure | None:
         """What was done, or happened by itself, and what came of it; what is wrong, if something is."""
+        other = answer.keys() - {"got", "refused", "took", "saw"}
+        if other:
+            told = f"the answer to {event['do']} has the field {min(other)!r}, which an answer does not have"
+            return self._failure("garbled", told)
         line = json.dumps(event | answer)
         self.lines.append(line)
         begun = time.perf_counter()

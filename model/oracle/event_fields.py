@@ -58,7 +58,6 @@ SEEN_OF_VM = {
     "touched": Field("whole", "pages of its sample that were touched: t", 3),
     "estimate": Field("fraction", "the fraction of its size that it is taken to use, as of its last review", "1/4"),
     "target": Field("whole", "pages that it is to have", 4),
-    "balloon_done": Field("flag", "whether its balloon driver says it is done", True),
 }
 SEEN_OF_FRAME = {
     "frame": Field("name", "a frame that some page is known to have", "f3", required=True),
@@ -75,7 +74,7 @@ SEEN_OF_ALL = {
     "free_frames": Field("whole", "frames that are free", 7),
     "state": Field("one", "the reclamation state", "soft", options=("high", "soft", "hard", "low")),
     "free_slots": Field("whole", "slots that are free", 7),
-    "shared": Field("whole", "frames with at least two users, counted as the system counts them", 1),
+    "shared": Field("whole", "frames with at least two users", 1),
     "saved": Field("whole", "frames that sharing saves: users less one, over all shared frames", 1),
 }
 KINDS_SEEN = {"virtual": SEEN_OF_TRANSLATION, "page": SEEN_OF_PAGE, "vm": SEEN_OF_VM, "frame": SEEN_OF_FRAME,

@@ -162,9 +162,12 @@ class Events:
             if "got" in made:
                 event.got = self._got(made, operation)
             return event
+        self._afterwards(made, event, fields_of(operation))
         if "begin" in made:
             event.what, event.begins = "begin", made["begin"]
-        self._afterwards(made, event, fields_of(operation))
+            told = made.keys() & {"got", "refused", "saw"}
+            if told:
+                raise Malformed(f"{min(told)} is said of an operation that only begins here: say it where it ends")
         return event
 
     def _other(self, made: dict[str, Any], number: int) -> Event:
@@ -193,10 +196,12 @@ class Events:
         event.refused = made.get("refused", "")
         if type(event.refused) is not str and event.refused is not True:
             raise Malformed(f"refused is {shown(event.refused)}, and should be true or the name of a reason")
+        if "refused" in made and ("got" in made or event.took):
+            raise Malformed("an operation that was refused has answered nothing, and taken nothing")
         if "got" in made:
             event.got = self._got(made, event.operation)
         event.saw = [self._seen(one, f"saw[{at}]") for at, one in enumerate(made.get("saw", ()))]
-        if event.refused is not True and event.refused and event.refused not in Refused.__members__:
+        if event.refused is not True and "refused" in made and event.refused not in Refused.__members__:
             raise Malformed(
                 f"refused is {shown(event.refused)}, and should be true or the name of a reason{nearest(event.refused)}"
             )

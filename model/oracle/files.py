@@ -53,7 +53,9 @@ def judge_files(
             yield judge_file(name, goes_on, told)
         return
     with ProcessPoolExecutor(min(jobs, len(names)), get_context("spawn")) as pool:
-        yield from pool.map(judge_file, names, [goes_on] * len(names))
+        given = {name: pool.submit(judge_file, name, goes_on) for name in names if name != "-"}
+        for name in names:  # standard input is that of this process
+            yield given[name].result() if name in given else judge_file(name, goes_on, told)
 
 
 def judge_file(name: str, goes_on: bool = False, told: Told | None = None) -> Judged:

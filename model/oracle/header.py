@@ -37,7 +37,8 @@ MACHINE_FIELDS = {
     "words": Field("whole", "words of a page that the trace tells of; the rest is always equal; 1 if not said",
                    2, least=1, most=512),
     "vcpus": Field("whole", "virtual processors of each VM; 1 if not said", 2, least=1, most=64),
-    "transfers": Field("whole", "device transfers that may be under way at a time; 8 if not said", 4, most=1024),
+    "transfers": Field("whole", "device transfers that may be under way at a time; 8 if not said", 4, least=1,
+                       most=1024),
     "low": Field("list", "the frames in low memory, which devices reach, by name; all are, if not said", ["f0", "f1"],
                  most=MOST_PAGES, inner=Field("name", "a frame", "f0")),
     "frame_names": Field("list", "the names of all frames, where it matters which is which: the low ones first, block "
@@ -47,7 +48,7 @@ MACHINE_FIELDS = {
                    most=MOST_PAGES),
     "virtual_pages": Field("whole", "entries of each guest's page table, for traces of single steps", 2, least=1,
                            most=MOST_PAGES),
-    "hash_bits": Field("whole", "bits of a key, for traces of single steps: FNV-1a of the words, 32 bits of each, cut "
+    "hash_bits": Field("whole", "bits of a key: FNV-1a of the words, 32 bits of each, cut "
                        "to its low bits; no two pages collide, if not said", 16, most=32),
     "short_bits": Field("whole", "low bits of a key that a hint stores; all, if not said", 8, most=32),
     "sample_size": Field("whole", "pages drawn in each period; 1 if not said", 2, most=MOST_PAGES),
@@ -119,7 +120,7 @@ class Header:
             made = machine(Sizes(
                 vms=len(self.vms), pages=pages, vcpus=given.get("vcpus", 1), virtual_pages=windows,
                 frames=given["frames"], low_frames=low, slots=given.get("slots", 0),
-                transfers=given.get("transfers", 8), words=given.get("words", 1), values=1,
+                transfers=given.get("transfers", 8) + 1, words=given.get("words", 1), values=1,
                 minimum=each("minimum", 0), shares=each("shares", 1), overhead=each("overhead", 0),
                 sample_size=given.get("sample_size", 1), low_reserve=given.get("low_reserve", 0),
                 block=given.get("block", 1), hash_bits=given.get("hash_bits"),
@@ -148,7 +149,7 @@ def key_of(contents: Contents) -> int:
 
 
 PERFECT = Hashing(key_of, lambda key: key)
-"""Collisions are harmless, and what an implementation hashes to is its own business: none is needed to explain it."""
+"""A hash of which no two pages are alike. An implementation whose pages collide has to say how (`hash_bits`)."""
 
 
 class Unkept(Map[Any, Any]):
@@ -173,6 +174,8 @@ def header(line: dict[str, Any]) -> Header:
             raise Malformed(f"machine.vms: two VMs are called {name!r}")
     if sum(vm["pages"] for vm in vms) > MOST_PAGES:
         raise Malformed(f"machine.vms: all VMs together have more than {MOST_PAGES} pages")
+    if len(vms) * sizes.get("virtual_pages", 1) > MOST_PAGES:
+        raise Malformed(f"machine.virtual_pages: all VMs together have more than {MOST_PAGES} virtual pages")
     for number, vm in enumerate(vms):
         if vm.get("minimum", 0) > vm["pages"]:
             raise Malformed(

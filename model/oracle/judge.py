@@ -25,7 +25,7 @@ from .fields import Malformed
 from .header import Header, header
 from .hot import Hot
 from .observing import mismatches, reset_to
-from .pending import Pending, reachable
+from .pending import MOST_STATES, Pending, reachable
 from .reasons import Reason, answers_otherwise, has_other_reason, is_not_refused, is_not_so, is_refused
 from .settling import NoWay, settle
 
@@ -198,7 +198,7 @@ class Judge:
         """An event while operations are under way: each may have taken any number of steps before it."""
         states: list[Candidate] = []
         for c in self.candidates:
-            found, is_all = reachable(c, fingerprint)
+            found, is_all = reachable(c, fingerprint, max(MOST_STATES - len(states), 1))
             states += found
             if not is_all:
                 self.given_up_at = self.given_up_at or event.number
@@ -245,7 +245,9 @@ class Judge:
 
     def _attempt(self, c: Candidate, event: Event, decisions: tuple[int, ...]) -> Reason | None:
         """The event, done in a state; why it cannot be, if it cannot."""
-        seen = {one["page"]: one for one in event.saw if "page" in one} if event.saw else NOTHING_SEEN
+        seen = NOTHING_SEEN
+        if event.saw and not event.refused:  # where pages are after a refusal says nothing of what was to be taken
+            seen = {one["page"]: one for one in event.saw if "page" in one}
         c.begin(event.took, seen, decisions)
         operation = event.operation
         if event.what == "settle":
@@ -269,10 +271,11 @@ class Judge:
                 for one in event.arguments:
                     if type(one) is Page and type(c.machine.hint[one]) is HintFrame and one not in c.doubtful:
                         c.note_stale_hint(one)
+                due = None if event.got is None else answer(c, operation.answers, event.arguments)
                 reason = self._seen(c, event)
                 if reason is not None:
                     return reason
-                if event.got is not None and (due := answer(c, operation.answers, event.arguments)) != event.got:
+                if due != event.got:
                     return answers_otherwise(c, event.got, due)
                 if len(c.steps) > 1:
                     c.remember_writers(event.number)

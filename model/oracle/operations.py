@@ -296,6 +296,8 @@ def _scan(c: Candidate, page: Page, leaving: bool) -> Steps:
     live = matching(c, page)
     if not sharing.may_be_scanned(s, page):
         yield sharing.scan_finds_shared_frame, (page,)  # refused: it may not be scanned
+    if not leaving and c.is_pinned(page, live) and not c.choose((False, True)):
+        return  # it is passed over, where it could be refused as well
     if s.table[domain, key] == NoEntry() and live:
         options: list[Page | None] = [*c.partners(page, live)]
         if all(other in c.doubtful for other in live):
@@ -348,7 +350,7 @@ def migrate(c: Candidate, page: Page) -> Steps:
 @operation()
 def start_transfer(c: Candidate, transfer: TransferName, page: Page, writes: bool, cpu: VCPU) -> Steps:
     """A device begins to write a page (`writes`), or to read it."""
-    s, number = c.machine, c.transfer_for(transfer)
+    s, number = c.machine, c.transfer_for(transfer, starts=True)
     if s.transfer[number] == NoTransfer():
         yield from (_make_writable if writes else _bring_in)(c, page, cpu)
         yield devices.fill_device_entry, (page,)

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from pagelaw.spec import balloon, operations, paging, remapping, sharing, translation, zeroing
+from pagelaw.spec import balloon, devices, operations, paging, remapping, sharing, translation, zeroing
 from pagelaw.spec.language import Blocked, enabled
 from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.vocabulary import (
@@ -53,7 +53,7 @@ from .operations import Operation as Named
 
 MAY_GIVE_UP = frozenset(("scan", "page_out", "unshare", "migrate", "remap"))
 """Operations of the server: it may abandon them until they have had their effect, and nobody has to know."""
-MOST_STATES = 256
+MOST_STATES = 96
 """States looked at for one event."""
 
 
@@ -127,7 +127,11 @@ def next_step(c: Candidate, pending: Pending) -> Proposal | None:
             return (translation.install_fill if enabled(translation.install_fill, s, cpu) else translation.drop_fill), (
                 cpu,
             )
-    return next(iter(pending.operation.steps(c, *pending.arguments)), None)
+    steps = iter(pending.operation.steps(c, *pending.arguments))
+    step = next(steps, None)
+    if step is not None and step[0] is devices.fill_device_entry and pending.rules[-1:] == (step[0].__name__,):
+        return next(steps)  # it was looked up already
+    return step
 
 
 def has_left(c: Candidate, page: Page, rule: Rule) -> bool:
@@ -135,6 +139,7 @@ def has_left(c: Candidate, page: Page, rule: Rule) -> bool:
     return rule is operations.leave_old_frame
 
 
+STARTS = (devices.start_inbound, devices.start_outbound, devices.start_bounce_in, devices.start_bounce_out)
 ENDS: dict[str, Callable[[Candidate, Page, Rule], bool]] = {
     "read": lambda c, page, rule: rule is translation.load,
     "write": lambda c, page, rule: rule is translation.store,
@@ -145,6 +150,7 @@ ENDS: dict[str, Callable[[Candidate, Page, Rule], bool]] = {
     "page_out": lambda c, page, rule: (
         isinstance(c.machine.pmap[page], Swapped) or not frame_is_private(c.machine, page)
     ),
+    "start_transfer": lambda c, page, rule: rule in STARTS,
     "scan": lambda c, page, rule: rule in (sharing.scan_leaves_hint, operations.leave_old_frame, sharing.compare),
 }
 """Whether an operation is over after a step that leaves its page without one; others are when their page was moved."""
@@ -191,6 +197,10 @@ FILLS = 3
 use for writing it."""
 
 
+BY_OTHERS = frozenset(("read", "write", "touch", "page_in", "start_transfer"))
+"""Operations whose last step is not one of the page, but of a vCPU or a transfer."""
+
+
 def take_steps(c: Candidate, pending: Pending, page: Page) -> bool:
     """The next steps of an operation, up to the first that others could notice; whether it is over."""
     over = False
@@ -215,17 +225,17 @@ def take_steps(c: Candidate, pending: Pending, page: Page) -> bool:
 def is_over(c: Candidate, pending: Pending, page: Page, step: Proposal) -> bool:
     """Whether the operation has done what it is for."""
     rule, arguments = step
-    if arguments[0] is not page and pending.operation.name not in ("read", "write", "touch", "page_in"):
+    if arguments[0] is not page and pending.operation.name not in BY_OTHERS:
         return False  # a step for the hinted page, or a flush
     ends = ENDS.get(pending.operation.name, has_left)
     return ends(c, page, rule)
 
 
-def reachable(c: Candidate, key: Callable[[Candidate], Any]) -> tuple[list[Candidate], bool]:
+def reachable(c: Candidate, key: Callable[[Candidate], Any], most: int = MOST_STATES) -> tuple[list[Candidate], bool]:
     """The candidate and all that it may have become by steps of operations under way; whether these are all."""
     seen, waiting, found = {key(c)}, [c], list[Candidate]()
     while waiting:
-        if len(found) == MOST_STATES:
+        if len(found) >= most:
             return found, False
         one = waiting.pop()
         found.append(one)

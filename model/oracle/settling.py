@@ -247,7 +247,11 @@ class Settling:
                 pages = waiting.pop(name)
             else:  # each waits for a frame that another has: one of them goes elsewhere first
                 holder = self.c.frames.find(next(iter(waiting)))
-                page = next(page for page in self.s.ids[Page] if self.s.pmap[page] == Mapped(holder))  # type: ignore[arg-type]
+                backings = ((page, self.s.pmap[page]) for page in self.s.ids[Page])
+                page = next((one for one, at in backings if isinstance(at, Mapped) and at.mpn is holder), None)
+                if page is None:
+                    raise NoWay(f"frame {next(iter(waiting))} holds a page, and a transfer or operation has it", ("ESX-7-02",),
+                                "where all pages are after each internal operation")  # fmt: skip
                 name, pages = f"(for {page!r})", [page]
             backing = self.s.pmap[pages[0]]
             left = self.c.frames.name(backing.mpn) if isinstance(backing, Mapped) else None

@@ -32,7 +32,7 @@ class Taken:
         """What it is in this candidate."""
         if self.sort is MPN:
             return c.frame(self.name)
-        return c.slot(self.name, forgets=False) if self.sort is Slot else c.transfer_for(self.name)
+        return c.slot(self.name, forgets=False) if self.sort is Slot else c.transfer_for(self.name, starts=True)
 
 
 class StepReader:

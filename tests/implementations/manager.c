@@ -5,8 +5,9 @@
  *     pagelaw conform -- ./manager
  *
  * It is an example to copy: a pmap, frames with a count of users, content-based sharing with hints and copy-on-write,
- * a swap area, a balloon, admission. Every operation first asks whether it must be refused, and only then does
- * anything: what is refused has changed nothing.
+ * a swap area, a balloon, admission. It has no overhead memory, low memory, sharing domains or second processor: of
+ * those `reset` tells only a program that asks for them. Every operation first asks whether it must be refused, and
+ * only then does anything: what is refused has changed nothing.
  */
 
 #include <inttypes.h>
@@ -329,7 +330,9 @@ static const char *deflate(struct vm *v, struct page *page) {
 /* The protocol. */
 
 static void print_seen(const struct vm *v, const struct page *page) {
-    printf(", \"saw\": [{\"free_frames\": %d}", free_frames());
+    int free_now = 0;
+    for (int k = 0; k < slots; k++) free_now += !slot[k].used;
+    printf(", \"saw\": [{\"free_frames\": %d, \"free_slots\": %d}", free_frames(), free_now);
     if (page) {
         printf(", {\"vm\": \"%s\", \"page\": %d, ", v->name, (int)(page - v->page));
         if (page->backing == IN_FRAME) {
