@@ -82,7 +82,8 @@ class Pending:
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal for operations that have come equally far."""
-        return self.operation.name, self.arguments, self.started, self.finished, self.returned, self.partner
+        last = self.rules[-1:]
+        return self.operation.name, self.arguments, self.started, self.finished, self.returned, self.partner, last
 
 
 NEXT: dict[type, Rule] = {

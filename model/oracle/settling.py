@@ -250,8 +250,8 @@ class Settling:
                 backings = ((page, self.s.pmap[page]) for page in self.s.ids[Page])
                 page = next((one for one, at in backings if isinstance(at, Mapped) and at.mpn is holder), None)
                 if page is None:
-                    raise NoWay(f"frame {next(iter(waiting))} holds a page, and a transfer or operation has it", ("ESX-7-02",),
-                                "where all pages are after each internal operation")  # fmt: skip
+                    told = f"frame {next(iter(waiting))} holds a page, and a transfer or an operation has it"
+                    raise NoWay(told, ("ESX-7-02",), "where all pages are after each internal operation")
                 name, pages = f"(for {page!r})", [page]
             backing = self.s.pmap[pages[0]]
             left = self.c.frames.name(backing.mpn) if isinstance(backing, Mapped) else None
