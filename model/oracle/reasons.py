@@ -122,7 +122,8 @@ def is_not_refused(c: Candidate, reason: str | bool, changed: tuple[str, ...]) -
     if asks is None:
         clauses = dict.fromkeys(clause for rule in rules for clause in clauses_of(rule))
         return Reason(told, ("that it is done",), tuple(clauses), changed=changed)
-    return Reason(told, ("that it is done",), clauses_of(asks), asks.__name__, sentence_of(asks), changed=changed)
+    clauses = dict.fromkeys(clause for rule in (asks, *rules) for clause in clauses_of(rule))
+    return Reason(told, ("that it is done",), tuple(clauses), asks.__name__, sentence_of(asks), changed=changed)
 
 
 def has_other_reason(c: Candidate, reason: str, allowed: tuple[str, ...], refused: Blocked) -> Reason:
