@@ -49,11 +49,9 @@ def test_sums_that_are_kept_are_the_sums() -> None:
     run = Run(small_eight(), checking).run()
     s = run.server.machine
     for one in kept[0].sums.all:
-        for parameters, now in list(one.now.items())[::7]:
-            assert now == one(s, *parameters) == one.measure(s, *parameters), one.measure.__name__
-        assert {parameters: now for parameters, now in one.now.items() if now} == {
-            parameters: was for parameters, was in one.was.items() if was
-        }
+        for of, now in list(one.now.items())[::7]:
+            assert now == one(s, *one.parameters(of)) == one.measure(s, *one.parameters(of)), one.measure.__name__
+        assert {of: now for of, now in one.now.items() if now} == {of: was for of, was in one.was.items() if was}
     of_frame = next(one for one in kept[0].sums.all if one.measure is frames.pages_mapped_to)
     for mpn in s.each(MPN)[::11]:
         assert of_frame(s, mpn) == frames.pages_mapped_to(s, mpn)

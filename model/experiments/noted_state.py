@@ -9,9 +9,6 @@ from pagelaw.spec.language import Map, State
 
 from .remembering import Note, NotFollowed, Number
 
-Sum_ = dict[tuple[Any, ...], int]
-"""A sum, for all values of its parameters."""
-
 
 class Unseen:
     """All things of a sort, and what is true of some or each of them: it may be asked, if nothing depends on it."""
@@ -101,11 +98,11 @@ class NotedState(State):
         """Not followed."""
         raise NotFollowed
 
-    def sum(self, over: str, now: Sum_, was: Sum_, parameters: tuple[Any, ...]) -> Any:
-        """A sum over a field is read."""
+    def sum(self, over: str, now: dict[Any, int], was: dict[Any, int], of: Any) -> Any:
+        """A sum over a field is read, by what it is found."""
         known = now if self._now is None or over not in self._changed else was
-        place = f"{self._note.text.name(known, 'sums')}.get({self._note.called(parameters) if parameters else '()'}, 0)"
-        return self._note.read(place, lambda: known.get(parameters, 0))
+        place = f"{self._note.text.name(known, 'sums')}[{self._note.called(of) if of else '()'}]"
+        return self._note.read(place, lambda: known[of])
 
 
 __all__ = ["NotedMap", "NotedState"]

@@ -102,11 +102,10 @@ class Pattern:
 
     def _in_full(self, known: Known, given: Given) -> int:
         """A step that looks like none before is asked everything; of some it is noted how they look."""
-        kind = self._kinds[known]
-        changes, arguments = self._changes(known, given), given[: self._arguments]
+        kind, arguments = self._kinds[known], given[: self._arguments]
         kind.missed += 1
         is_noted = kind.looks.number < MOST_LOOKS and kind.missed >= FIRST_LOOK << kind.looks.number
-        note = note_of(kind, changes, arguments) if is_noted else []
+        note = note_of(kind, self._changes(known, given), arguments) if is_noted else []
         asked = kind.ask(*given)
         if asked is None:
             self._fails(arguments)

@@ -6,7 +6,7 @@ full, and of some of that it is noted how it looks.
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ MISSES = 4
 MOST_NOTES = 16
 
 
-class Remembered:
+class Remembered(ABC):
     """Questions about so many things, of a machine and of what it was before its last step."""
 
     def __init__(self, noted: Noted[Any], things: int, changed: frozenset[str] = frozenset()) -> None:

@@ -93,6 +93,8 @@ class Note:
         if isinstance(value, Identifier | Contents):
             self.thing(value, place)
             return value
+        if isinstance(value, tuple):
+            return tuple([self.value(part, f"{place}[{number}]") for number, part in enumerate(value)])
         if not isinstance(value, Sum):
             raise NotFollowed
         kind: Any = type(value)

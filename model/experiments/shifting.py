@@ -39,7 +39,7 @@ class Shift:
 
     kept: Kept
     ways: tuple[str, ...]
-    """The values of the parameters, each a tuple as text."""
+    """By what it is found for the values of its parameters, as text."""
     entries: list[Entry]
 
     @property
@@ -52,16 +52,16 @@ class Shift:
         """The sum as it is now."""
         total, depth = text.name(self.kept.now, "total"), self._write_ways(text)
         if self.always is not None:
-            text.add(depth, f"{total}[of] = {total}.get(of, 0) + {self.always}")
+            text.add(depth, f"{total}[of] += {self.always}")
             return
-        weigh = text.name(self.kept.weigh, "weigh")
+        weigh, given = text.name(self.kept.weigh, "weigh"), "of" if len(self.kept.sorts) == 1 else "*of"
         weights = [
-            f"{one.sign} {f'{weigh}(now, {one.value}, {one.key}, *of)' if one.weight is None else one.weight}"
+            f"{one.sign} {f'{weigh}(now, {one.value}, {one.key}, {given})' if one.weight is None else one.weight}"
             for one in self.entries
         ]
         text.add(depth, f"weight = {' '.join(weights)}")
         text.add(depth, "if weight:")
-        text.add(depth + 1, f"{total}[of] = {total}.get(of, 0) + weight")
+        text.add(depth + 1, f"{total}[of] += weight")
 
     def write_follow(self, text: Text) -> None:
         """The sum before the next step is the sum now."""
@@ -91,7 +91,7 @@ def shifts(changes: Iterable[tuple[int, Change]], places: dict[str, Places], sum
 
 def _ways(kept: Kept, places: Places) -> Iterator[str]:
     for way in product(*([place for place, of in places if of is sort] for sort in kept.sorts)):
-        yield f"({''.join(f'{place}, ' for place in way)})"
+        yield way[0] if len(way) == 1 else f"({''.join(f'{place}, ' for place in way)})"
 
 
 def _weight_of_all(kept: Kept, s: Machine, key: Any, value: Any, sorts: list[type]) -> int | None:

@@ -19,6 +19,13 @@ from .words import words_read
 Parameters = tuple[Any, ...]
 
 
+class Total(dict[Any, int]):
+    """A sum by its parameters: by the only one, if there is one, and else by all of them as a tuple."""
+
+    def __missing__(self, of: Any) -> int:
+        return 0
+
+
 class Kept:
     """A measure of a machine and of the machine before its last step, each known; of any other it is added up."""
 
@@ -28,19 +35,28 @@ class Kept:
         self.weigh: Callable[..., int] = Plainly()(measure.weight)
         self.is_followed = words_read(measure).isdisjoint(NOT_FOLLOWED)
         """Whether what a weight depends on can be noted."""
-        self.now: dict[Parameters, int] = {}
+        self.now, self._has_one = Total(), len(self.sorts) == 1
         if all(sort is VM for sort in self.sorts):  # of other things nothing counts before anything was done
             ids = noted.now.ids
-            self.now = {one: measure(noted.now, *one) for one in product(*(ids[sort] for sort in self.sorts))}
-        self.was = dict(self.now)
+            for one in product(*(ids[sort] for sort in self.sorts)):
+                self.now[self.of(one)] = measure(noted.now, *one)
+        self.was = Total(self.now)
+
+    def of(self, parameters: Parameters) -> Any:
+        """By what the sum is found for these values of its parameters."""
+        return parameters[0] if self._has_one else parameters
+
+    def parameters(self, of: Any) -> Parameters:
+        """The values of its parameters for which a sum is found by this."""
+        return (of,) if self._has_one else of
 
     def __call__(self, s: State, *parameters: Any) -> Any:
         if s is self._now:
-            return self.now.get(parameters, 0)
+            return self.now[parameters[0] if self._has_one else parameters]
         if s is self._before:
-            return self.was.get(parameters, 0)
+            return self.was[parameters[0] if self._has_one else parameters]
         if isinstance(s, NotedState):
-            return s.sum(self.measure.over, self.now, self.was, parameters)
+            return s.sum(self.measure.over, self.now, self.was, self.of(parameters))
         return self.measure(s, *parameters)
 
 
@@ -54,7 +70,7 @@ class Sums:
         """By field."""
         for kept in self.all:
             self.over.setdefault(kept.measure.over, []).append(kept)
-        self.shifted: list[tuple[Kept, Parameters]] = []
+        self.shifted: list[tuple[Kept, Any]] = []
         """The sums that the step has shifted, and for which values of their parameters."""
 
     def shift(self, changes: Iterable[Change]) -> None:
@@ -66,13 +82,14 @@ class Sums:
                     for parameters in product(*(names.get(sort, ()) for sort in kept.sorts)):
                         weight = kept.weigh(self._state, value, key, *parameters)
                         if weight:
-                            kept.now[parameters] = kept.now.get(parameters, 0) + sign * weight
-                            self.shifted.append((kept, parameters))
+                            of = kept.of(parameters)
+                            kept.now[of] += sign * weight
+                            self.shifted.append((kept, of))
 
     def follow(self) -> None:
         """The step is over: what was before the next one is what is now."""
-        for kept, parameters in self.shifted:
-            kept.was[parameters] = kept.now[parameters]
+        for kept, of in self.shifted:
+            kept.was[of] = kept.now[of]
         self.shifted.clear()
 
 
