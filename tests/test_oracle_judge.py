@@ -199,6 +199,18 @@ class TestSettling:
         assert judged([*left, read("A", 0, 1)], header).verdict == FORBIDDEN  # what a page holds nothing changes
 
 
+    def test_nor_of_hints_that_scans_may_have_left(self) -> None:
+        settled = [*ON, write("A", 0, 7, "f1"), {"settle": ["scan"], "saw": [at("A", 0, "f1")]}, write("B", 0, 7)]
+        shared = {"do": "scan", "vm": "B", "page": 0, "got": "shared", "saw": [at("B", 0, "f1")]}
+        assert judged([*settled, shared]).verdict == UNDETERMINED
+        assert judged([*settled, read("B", 0, 8)]).verdict == FORBIDDEN
+
+    def test_nor_of_a_frame_that_a_page_has_alone(self) -> None:
+        settled = [*SHARED, {"do": "power_off", "vm": "B"}, {"settle": True, "saw": [at("A", 0, "f1")]}]
+        assert judged([*settled, write("A", 0, 8, "f1")]).verdict == UNDETERMINED
+        assert judged([*SHARED, {"do": "power_off", "vm": "B"}, write("A", 0, 8, "f1")]).verdict == FORBIDDEN
+
+
 class TestOverlapping:
     """Operations that begin in one line and end in another."""
 

@@ -69,6 +69,7 @@ class Judge:
         self.given_up_at = 0
         """The line at which states were given up, as there were too many."""
         self.settled_at = 0
+        """The last line at which internal operations may have happened."""
         self.exercised: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.freedoms: Counter[str] = Counter()
@@ -255,6 +256,7 @@ class Judge:
                 settle(c, event.saw, event.settles)
             except NoWay as no:
                 return Reason(str(no), (), no.clauses, settled_by=no.settled_by)
+            self.settled_at = event.number
             c.unsettled.update(page for page, at in c.machine.pmap.items() if isinstance(at, Mapped | Swapped))
         elif operation is not None:
             c.by_steps = c.by_steps or event.what == "step"
@@ -313,6 +315,13 @@ class Judge:
         for rule, _, _ in c.steps:
             self.exercised[rule.__name__] += 1
 
+    def _may_be_older(self, event: Event, reason: Reason) -> bool:
+        """Whether hints that were left unseen could be why, or a frame that a page alone has and that may be shared no
+        more."""
+        name = event.operation.name if event.operation is not None else ""
+        alone = reason.rule == "break_sharing" and reason.is_last_user
+        return not reason.lasts and (name in ("scan", "page_out") or (name == "write" and alone))
+
     def _violated(self, event: Event, line: bytes, reasons: list[Reason], before: list[Candidate]) -> None:
         settled_by = ""
         if self.given_up_at:
@@ -326,6 +335,9 @@ class Judge:
             pages = [reason.page for reason in reasons if reason.page in left] or [min(left, key=repr)]
             settled_by = (f"where internal operations left page {pages[0]!r} was not seen: its frame or slot at the "
                           "last settlement before this line")  # fmt: skip
+        if not settled_by and self.settled_at and all(self._may_be_older(event, reason) for reason in reasons):
+            settled_by = (f"what internal operations did at line {self.settled_at} beside moving pages was not seen: "
+                          "whether scans left hints, whether a page came back to a frame of its own")  # fmt: skip
         told = line.decode(errors="replace").strip()
         self.violations.append(Violation(event.number, told, tuple(dict.fromkeys(reasons)), settled_by))
         if self.goes_on:

@@ -11,8 +11,10 @@ from typing import Any
 
 import attrs
 
+from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import REGISTER, Blocked
 from pagelaw.spec.refusals import Refused
+from pagelaw.spec.vocabulary import Mapped, Page
 
 from ..reference.beside import asked
 from ..reference.printing import step_text, value_text
@@ -43,6 +45,8 @@ class Reason:
     page: Any = None
     lasts: bool = False
     """Whether it holds wherever internal operations may have left pages: it is about what they hold."""
+    is_last_user: bool = False
+    """Whether it is of a page that alone has a shared frame."""
     settled_by: str = ""
     """What would have to be seen to say whether it can be after all."""
 
@@ -111,7 +115,9 @@ def is_refused(c: Candidate, refused: Blocked, named: str) -> Reason:
         allowed = ("a frame that is free",)
     if refused.reason is Refused.NO_FREE_SLOT and c.machine.free_slots:
         allowed = ("a slot that is free",)
-    return refusing(c, told, allowed, rule, refused)
+    backing = c.machine.pmap[arguments[0]] if arguments and isinstance(arguments[0], Page) else None
+    alone = isinstance(backing, Mapped) and reference_count(c.machine, backing.mpn) == 1
+    return attrs.evolve(refusing(c, told, allowed, rule, refused), is_last_user=alone)
 
 
 def is_not_refused(c: Candidate, reason: str | bool, changed: tuple[str, ...]) -> Reason:
