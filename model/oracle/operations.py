@@ -296,7 +296,7 @@ def _scan(c: Candidate, page: Page, leaving: bool) -> Steps:
     live = matching(c, page)
     if not sharing.may_be_scanned(s, page):
         yield sharing.scan_finds_shared_frame, (page,)  # refused: it may not be scanned
-    if not leaving and c.is_pinned(page, live) and not c.choose((False, True)):
+    if not leaving and c.is_pinned(page, live) and c.choose((False, True)):
         return  # it is passed over, where it could be refused as well
     if s.table[domain, key] == NoEntry() and live:
         options: list[Page | None] = [*c.partners(page, live)]
