@@ -37,7 +37,8 @@ def assumption_obligations(theory: Theory) -> Iterator[Obligation]:
     numbers = {"total_frames": 4, "total_slots": 4, "count_top": 3, "remap_after": 1,
                "minimum": 1, "maximum": 2, "overhead": 1, "low_for_all": 1, "shares": 1, "sample_size": 2,
                "tax_rate": Fraction(3, 4), "slow_gain": Fraction(1, 8), "fast_gain": Fraction(1, 2),
-               "high_threshold": 4, "soft_threshold": 3, "hard_threshold": 2, "low_threshold": 1, "margin": 1}
+               "high_threshold": 4, "soft_threshold": 3, "hard_threshold": 2, "low_threshold": 1, "margin": 1,
+               "most_sharers": 2}
     replaced = [(theory.functions[name], theory.encoding.constant(number)) for name, number in numbers.items()]
     for statement in theory.assumptions:
         yield Obligation("initial state", f"can be assumed: {statement.entry.name}", "initial", 0, (),

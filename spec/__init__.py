@@ -10,7 +10,7 @@ Read it from top to bottom, in this order:
 - `operations`: what is true at each stage of an operation.
 - `at_once`: each operation in one piece, beside its steps; a good place to start.
 - `progress`: that whatever is under way can go on.
-- `balloon` (3.2), `paging` (3.3), `sharing` (4), `power` (6.2), `devices` and `remapping` (7);
+- `balloon` (3.2), `paging` (3.3), `listing` and `sharing` (4), `power` (6.2), `devices` and `remapping` (7);
   `records` (4.3): the 16 bytes of a record of the sharing table, bit by bit.
 - `profiles`: where real systems do otherwise than the paper, as options with names.
 - Policy: `sampling` and `estimators` (5.3), `shares` and `entitlement` (5.1, 5.2, 6.1),
@@ -36,6 +36,7 @@ from . import (
     entitlement,
     estimators,
     frames,
+    listing,
     operations,
     paging,
     power,
@@ -60,6 +61,7 @@ __all__ = [
     "entitlement",
     "estimators",
     "frames",
+    "listing",
     "operations",
     "paging",
     "power",

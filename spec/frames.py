@@ -43,6 +43,7 @@ from .vocabulary import (
     Private,
     Reserved,
     Shared,
+    SharedFrame,
     Sharing,
     Slot,
     Swapped,
@@ -135,10 +136,11 @@ def free_frame(s: Machine, mpn: MPN) -> None:
 
 
 def forget_shared_frame(s: Machine, mpn: MPN) -> None:
-    """What is kept about a frame because it is shared: its entry in the table, its slot."""
+    """What is kept about a frame because it is shared goes: the entry in the table that lists it, its slot."""
     match s.frame[mpn]:
         case Shared(domain, key):
-            s.table[domain, key] = NoEntry()
+            listed = s.table[domain, key] == SharedFrame(mpn)
+            s.table[domain, key] = pick(listed, NoEntry(), s.table[domain, key])
             match s.frame_slot[mpn]:
                 case KeptSlot(slot):
                     drop_slot(s, slot)

@@ -123,6 +123,8 @@ class Machine(State):
     """R-22: whether the last sharer's write takes the frame over in place."""
     displace: bool = given()
     """R-47: whether a low page makes room when no low frame is free."""
+    most_sharers: int = given()
+    """R-54: the greatest number of users of a shared frame; 0 for any number."""
     migrate: bool = given()
     """R-53: whether the server moves pages for reasons of its own."""
     share_first: bool = given()

@@ -62,12 +62,13 @@ class Refused(Enum):
     TRY_SHARING_FIRST = "no attempt to share the page was made yet"
 
     NO_MATCH = "no shared frame with this key in the page's domain"
-    MATCH_FIRST = "a shared frame or a live hint has this key"
+    MATCH_FIRST = "a shared frame with room for users or a live hint has this key"
     HINT_PRESENT = "the page has left this hint already"
     ALREADY_TRIED = "the attempt to share the page was made already"
     NOT_A_HINT = "the other page has no hint frame with this key"
-    KEY_TAKEN = "another shared frame has this key"
+    KEY_TAKEN = "a shared frame with room for users has this key"
     SAME_PAGE = "a page is never matched with itself"
+    FRAME_IS_FULL = "the shared frame has as many users as one may have"
     LAST_USER_ONLY = "the frame has other users"
 
     TRANSFER_IN_PROGRESS = "this transfer is under way already"

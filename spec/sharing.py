@@ -24,7 +24,6 @@ from .language import (
     Grade,
     choice,
     enabled,
-    invariant,
     refuse,
     require,
     rule,
@@ -32,6 +31,7 @@ from .language import (
     transition,
     view,
 )
+from .listing import has_no_room, is_full
 from .machine import Machine
 from .operations import frame_is_private
 from .reclamation import is_blocked
@@ -52,7 +52,6 @@ from .vocabulary import (
     Leaving,
     Mapped,
     Marking,
-    NoEntry,
     NoHint,
     Page,
     Private,
@@ -95,12 +94,13 @@ def has_hint(s: Machine, page: Page, key: Key, domain: Domain) -> bool:
     return s.hint[page] == HintFrame(s.short[key]) and s.domain[page.vm] == domain
 
 
-@rule("ESX-4.2-01", "ESX-4.2-02", "ESX-4.2-03", "ESX-4.3-01", "ESX-4.3-13", "R-15")
+@rule("ESX-4.2-01", "ESX-4.2-02", "ESX-4.2-03", "ESX-4.3-01", "ESX-4.3-13", "R-15", "R-54")
 def scan_finds_shared_frame(s: Machine, page: Page) -> None:
     """The key is that of a shared frame; the operation takes a reference, so that the frame stays."""
     require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
     match s.table[s.domain[page.vm], key_of(s, page)]:
         case SharedFrame(target):
+            require(not is_full(s, target), Refused.FRAME_IS_FULL)
             s.operation[page] = Found(target)
             add_reference(s, target)
         case _:
@@ -123,7 +123,7 @@ def scan_finds_hint(s: Machine, page: Page, other: Page) -> None:
     """
     require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
     require(page != other, Refused.SAME_PAGE)
-    require(s.table[s.domain[page.vm], key_of(s, page)] == NoEntry(), Refused.MATCH_FIRST)
+    require(has_no_room(s, s.domain[page.vm], key_of(s, page)), Refused.MATCH_FIRST)
     require(is_match(s, page, other), Refused.NOT_A_HINT)
     s.operation[other] = Marking()
     revoke(s, other)
@@ -142,15 +142,15 @@ def remove_stale_hint(s: Machine, page: Page) -> None:
 
 @view
 def nothing_matches(s: Machine, page: Page) -> bool:
-    """Whether neither a shared frame nor another page that left a hint has the page's key."""
+    """Whether neither a shared frame that takes another user nor another page that left a hint has the page's key."""
     key = key_of(s, page)
     hinted = s.those(Page, s.hint, HintFrame(s.short[key])).some(lambda other: is_match(s, page, other))
-    return s.table[s.domain[page.vm], key] == NoEntry() and not hinted
+    return has_no_room(s, s.domain[page.vm], key) and not hinted
 
 
 @rule("ESX-4.2-10", "ESX-4.2-11", "ESX-4.3-05", "ESX-4.3-06", "R-19", "R-20")
 def scan_leaves_hint(s: Machine, page: Page) -> None:
-    """Nothing has this key: the page leaves a hint in place of any older one. It stays writable."""
+    """Nothing matches the page: it leaves a hint in place of any older one. It stays writable."""
     require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
     require(nothing_matches(s, page), Refused.MATCH_FIRST)
     hint = HintFrame(s.short[key_of(s, page)])
@@ -170,16 +170,19 @@ def scan_before_paging_misses(s: Machine, page: Page) -> None:
 # A hinted page becomes a shared frame.
 
 
-@rule("ESX-4.2-15", "ESX-4.3-04", "ESX-4.3-13", "R-24")
+@rule("ESX-4.2-15", "ESX-4.3-04", "ESX-4.3-13", "R-24", "R-54")
 def mark_shared(s: Machine, page: Page) -> None:
-    """Nobody can write the hinted page any more: its frame is entered as shared, with one user."""
+    """Nobody can write the hinted page any more: its frame is entered as shared, with one user.
+
+    A full one that is listed under the same key gives way.
+    """
     match s.pmap[page]:
         case Mapped(mpn):
             require(s.operation[page] == Marking(), Refused.WRONG_STAGE)
             require(flushed(s, page), Refused.FLUSH_PENDING)
             require(s.pins[mpn] == 0, Refused.PINNED)
             domain, key = s.domain[page.vm], key_of(s, page)
-            require(s.table[domain, key] == NoEntry(), Refused.KEY_TAKEN)
+            require(has_no_room(s, domain, key), Refused.KEY_TAKEN)
             s.frame[mpn] = Shared(domain, key)
             s.table[domain, key] = SharedFrame(mpn)
             s.tag[mpn] = CommonData()
@@ -325,27 +328,6 @@ def take_over_frame(s: Machine, page: Page) -> None:
             refuse(Refused.NOT_MAPPED)
 
 
-# What always holds.
-
-
-@invariant("ESX-4.3-01", "ESX-4.3-13")
-def table_lists_shared_frames(s: Machine, domain: Domain, key: Key) -> bool:
-    """What the table lists under a key is the shared frame with that key."""
-    match s.table[domain, key]:
-        case SharedFrame(mpn):
-            return s.frame[mpn] == Shared(domain, key)
-    return True
-
-
-@invariant("ESX-4.3-04", "ESX-4.3-13")
-def shared_frame_is_listed(s: Machine, mpn: MPN) -> bool:
-    """Every shared frame is listed, under the key of what it holds."""
-    match s.frame[mpn]:
-        case Shared(domain, key):
-            return s.table[domain, key] == SharedFrame(mpn) and s.hash_of[s.contents[mpn]] == key
-    return True
-
-
 # What every step keeps.
 
 
@@ -373,16 +355,16 @@ def an_attempt_is_for_one_frame(before: Machine, after: Machine, page: Page) -> 
 
 @transition("ESX-4.2-12", "ESX-4.2-14", "R-15")
 def marked_only_for_an_equal_key(before: Machine, after: Machine, page: Page) -> bool:
-    """A page begins to become a shared frame only if its hint still agrees, and nothing is shared under its key."""
+    """A page begins to become a shared frame only if its hint still agrees, and no frame takes others with its key."""
     marked = after.operation[page] == Marking() and before.operation[page] != Marking()
     key = key_of(before, page)
     fresh = before.hint[page] == HintFrame(before.short[key]) and before.life[page.vm] == Running()
-    return not marked or (fresh and before.table[before.domain[page.vm], key] == NoEntry())
+    return not marked or (fresh and has_no_room(before, before.domain[page.vm], key))
 
 
 @transition("ESX-4.2-10", "ESX-4.2-11", "ESX-4.3-05")
 def a_hint_is_of_what_the_page_holds(before: Machine, after: Machine, page: Page) -> bool:
-    """A hint newly left is of the page's key, which nothing else has, and the page stays writable."""
+    """A hint newly left is of the page's key, nothing matches the page, and it stays writable."""
     left = after.hint[page] != before.hint[page] and after.hint[page] != NoHint()
     right = after.hint[page] == HintFrame(before.short[key_of(before, page)]) and may_be_scanned(after, page)
     return not left or (right and nothing_matches(before, page))
@@ -398,16 +380,24 @@ def a_live_hint_is_not_lost(before: Machine, after: Machine, page: Page) -> bool
 
 @transition("ESX-4.2-03", "ESX-4.3-13")
 def share_is_tried_with_the_listed_frame(before: Machine, after: Machine, page: Page) -> bool:
-    """A page is held against the frame that the table lists under its key, in its own domain."""
+    """A page is held against the frame that the table lists under its key, in its own domain, if that has room."""
     match after.operation[page]:
         case Found(target):
             if before.operation[page] == Idle():
                 listed = before.table[before.domain[page.vm], key_of(before, page)] == SharedFrame(target)
-                return listed and before.life[page.vm] == Running()
+                return listed and before.life[page.vm] == Running() and not is_full(before, target)
     return True
 
 
 # What follows.
+
+
+@theorem("ESX-4.2-03", "ESX-4.3-13", "R-54")
+def a_frame_with_room_is_found(s: Machine, page: Page, target: MPN) -> bool:
+    """A page that may be scanned finds the frame listed under its key, if that has room for a user beside transfers."""
+    listed = s.table[s.domain[page.vm], key_of(s, page)] == SharedFrame(target) and may_be_scanned(s, page)
+    room = s.most_sharers == 0 or reference_count(s, target) - s.pins[target] < s.most_sharers
+    return not (listed and room) or enabled(scan_finds_shared_frame, s, page)
 
 
 @theorem("ESX-4.2-03", "ESX-4.2-12")

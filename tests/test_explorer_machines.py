@@ -59,6 +59,9 @@ SEEN: dict[str, tuple[int, int, int, int]] = {
     "after-power-off-moving": (766, 8_102, 1_624, 30),
     "two-guests": (240, 960, 2_160, 8),
     "migrating": (2_272, 19_320, 9_460, 19),
+    "limit": (3_460, 430_056, 14_797, 25),
+    "limit-left": (702, 155_520, 3_122, 9),
+    "limit-devices": (1_252, 137_592, 7_093, 16),
 }
 QUICK = ("common", "first-touch", "domains")
 

@@ -169,6 +169,11 @@ SHOWN: dict[str, tuple[str, int, str]] = {
     "SYN-91": ("migrating", 2, "only_pages_with_a_frame_of_their_own_move"),
     "SYN-92": ("migrating", 2, "last_low_frames_are_for_devices"),
     "SYN-93": ("migrating", 0, "a_page_to_spare_can_be_paged_out"),
+    "SYN-94": ("limit-left", 2, "what_a_scan_can_find_matches"),
+    "SYN-95": ("limit-left", 3, "no_frame_has_more_users_than_it_may"),
+    "SYN-96": ("limit-left", 5, "a_frame_leaves_the_table_full_or_unshared"),
+    "SYN-97": ("limit-devices", 3, "a_frame_with_room_can_be_listed"),
+    "SYN-98": ("limit-left", 2, "every_scan_ends"),
 }
 NOT_SHOWN = {
     "SYN-2": "it is a parameter that is wrong: no machine is set up with a tax rate of 1",

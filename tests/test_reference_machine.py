@@ -59,6 +59,8 @@ def test_refuse_a_machine_that_breaks_an_assumption() -> None:
         machine(Sizes(pages=2, minimum=3))
     with pytest.raises(ValueError, match="count field can hold at least"):
         machine(Sizes(count_top=0))
+    with pytest.raises(ValueError, match="two may share one"):
+        machine(Sizes(most_sharers=1))
 
 
 def test_a_state_that_breaks_an_invariant_is_told_with_its_arguments() -> None:

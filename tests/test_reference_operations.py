@@ -163,6 +163,24 @@ def test_the_last_user_takes_the_frame_over_where_the_reading_says_so() -> None:
         assert on.s.frame[mpn] == (Private(page(A, 0)) if take_over else Free())
 
 
+def test_a_full_frame_gives_way_to_another_and_gets_its_place_back() -> None:
+    on = server(most_sharers=2)
+    for vm, number in ((A, 0), (A, 1), (A, 2), (B, 0), (B, 1)):
+        for word in (W0, W1):
+            on.write(vm, number, word, X1)
+    for vm, number in ((A, 0), (A, 1), (B, 0), (B, 1)):
+        on.run(op.scan, page(vm, number))
+    first, second = on.frame_of(A, 0), on.frame_of(B, 0)
+    assert [on.frame_of(A, 1), on.frame_of(B, 1)] == [first, second]
+    assert first != second
+    assert [on.s.count_field[mpn] for mpn in (first, second)] == [2, 2]
+    on.run(op.scan, page(A, 2))
+    assert on.s.hint[page(A, 2)] != NoHint(), "both are full"
+    on.write(A, 0, W0, X0)
+    on.run(op.scan, page(A, 2))
+    assert (on.frame_of(A, 2), on.s.count_field[first]) == (first, 2)
+
+
 def test_a_collision_of_keys_is_harmless() -> None:
     on = server(hash_bits=0)
     on.write(A, 0, W0, X1)

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Concatenate, ParamSpec
 
-from pagelaw.spec import balloon, devices, operations, paging, power, remapping, sharing, translation, zeroing
+from pagelaw.spec import balloon, devices, listing, operations, paging, power, remapping, sharing, translation, zeroing
 from pagelaw.spec.frames import is_kept_for_devices
 from pagelaw.spec.language import VM, Value, Word
 from pagelaw.spec.machine import Machine
@@ -32,17 +32,18 @@ from pagelaw.spec.vocabulary import (
     Cached,
     ComingIn,
     DeviceCached,
+    Domain,
     Free,
     GivingUp,
     HintFrame,
     Idle,
     Inbound,
     KeptSlot,
+    Key,
     Leaving,
     Mapped,
     Names,
     NoDriver,
-    NoEntry,
     NoFetch,
     NoFill,
     Page,
@@ -301,7 +302,8 @@ def scan(s: Machine, page: Page, leaving: bool = False) -> Steps:
     others = sorted(s.those(Page, s.hint, HintFrame(s.short[key])), key=lambda one: (one.vm.number, one.number))
     hinted = [other for other in others if other is not page and sharing.has_hint(s, other, key, domain)]
     live = [other for other in hinted if sharing.is_match(s, page, other)]
-    if s.table[domain, key] != NoEntry():
+    yield from list_again(s, domain, key)
+    if not listing.has_no_room(s, domain, key):
         yield from share(s, page)
     elif live:
         yield from share_through_hint(s, page, live[0])
@@ -314,6 +316,14 @@ def scan(s: Machine, page: Page, leaving: bool = False) -> Steps:
             yield sharing.scan_before_paging_misses, (page,)
         elif not sharing.has_hint(s, page, key, domain):
             yield sharing.scan_leaves_hint, (page,)
+
+
+def list_again(s: Machine, domain: Domain, key: Key) -> Steps:
+    """The first shared frame that has lost its place under this key and has room again gets it, if it is vacant."""
+    if s.most_sharers and listing.has_no_room(s, domain, key):
+        unlisted = (mpn for mpn in s.each(MPN) if s.frame[mpn] == Shared(domain, key))
+        for mpn in [one for one in unlisted if not listing.is_full(s, one)][:1]:
+            yield listing.list_again, (mpn,)
 
 
 def break_sharing(s: Machine, page: Page, new: MPN | None = None) -> Steps:

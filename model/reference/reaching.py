@@ -52,6 +52,7 @@ MACHINES = (
     attrs.evolve(SMALL, vms=1, swap_shared=True, values=1, words=1, keep_slot=True, pages=3, slots=6, block=2,
                  low_reserve=2),
     attrs.evolve(SMALL, migrate=True, share_first=False, swap_shared=True, low_reserve=1),
+    attrs.evolve(SMALL, vms=1, pages=4, values=1, words=1, slots=6, most_sharers=2),
 )  # fmt: skip
 """Each reading on and off, few frames and many, false matches, full counts, blocks, a reserve of low memory."""
 

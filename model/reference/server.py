@@ -14,6 +14,7 @@ from pagelaw.spec import (
     balloon,
     devices,
     estimators,
+    listing,
     operations,
     paging,
     power,
@@ -69,7 +70,6 @@ from pagelaw.spec.vocabulary import (
     Reserved,
     Same,
     Shared,
-    SharedFrame,
     SlotHeld,
     Still,
     Transfer,
@@ -157,8 +157,8 @@ class Server(Choosing):
     def mark(self, page: Page) -> Proposal:
         """A hinted page becomes shared; if its key was taken meanwhile, its operation is abandoned."""
         s = self.machine
-        taken = type(s.table[s.domain[page.vm], sharing.key_of(s, page)]) is SharedFrame
-        if taken and self.chance(0.5):
+        vacant = listing.has_no_room(s, s.domain[page.vm], sharing.key_of(s, page))
+        if not vacant and self.chance(0.5):
             return operations.abandon, (page,)
         return self.when_flushed(page, sharing.mark_shared)
 
@@ -252,6 +252,8 @@ class Server(Choosing):
             return paging.forget_kept_slot, (page,)
         if chosen < 0.86 and type(s.frame_slot[mpn]) is KeptSlot:
             return paging.forget_copy_of_shared_frame, (mpn,)
+        if s.most_sharers and chosen > 0.92 and type(s.frame[mpn]) is Shared:
+            return listing.list_again, (mpn,)
         if s.migrate and chosen > 0.96:
             return remapping.move_at_will, (page, self.free_frame())
         return self.io(self.any_of(self.transfers), page)
@@ -283,7 +285,7 @@ class Server(Choosing):
         """The server hashes a page and looks for its match: in a scan, or before the page leaves for the swap area."""
         s = self.machine
         key = sharing.key_of(s, page)
-        if type(s.table[s.domain[page.vm], key]) is SharedFrame:
+        if not listing.has_no_room(s, s.domain[page.vm], key):
             return sharing.scan_finds_shared_frame, (page,)
         short, hints = s.short[key], s.hint
         for other in self.pages:

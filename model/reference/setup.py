@@ -82,6 +82,8 @@ class Sizes:
     swap_shared: bool = False
     take_over: bool = False
     displace: bool = False
+    most_sharers: int = 0
+    """The greatest number of users of a shared frame; 0 for any number."""
     migrate: bool = False
     share_first: bool = True
     garbage: int = 0
@@ -182,6 +184,7 @@ def machine(sizes: Sizes, hashing: Hashing | None = None) -> Machine:
         swap_shared=sizes.swap_shared,
         take_over=sizes.take_over,
         displace=sizes.displace,
+        most_sharers=sizes.most_sharers,
         migrate=sizes.migrate,
         share_first=sizes.share_first,
     )

@@ -27,7 +27,7 @@ class Option:
     grade: Grade
     """How free a system is to take the other way."""
     sentence: str
-    """What is done where it is on."""
+    """What is done where it is on, or for the number that it is."""
     esx: bool | int
     linux: bool | int
 
@@ -57,6 +57,10 @@ OPTIONS: dict[str, Option] = {one.name: one for one in (
         name="share_first", reading="R-13", parameter="share_first", words=("no", "yes"),
         grade=Grade.PAPER_DIFFERS, esx=True, linux=False,
         sentence="A page with a frame of its own is paged out only after an attempt to share it.",
+    ),
+    Option(
+        name="most_sharers", reading="R-54", parameter="most_sharers", grade=Grade.PAPER_DIFFERS, esx=0, linux=256,
+        sentence="A shared frame has no more users than this; 0 is no limit.",
     ),
     Option(
         name="migrate", reading="R-53", parameter="migrate", words=("no", "yes"),
