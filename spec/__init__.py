@@ -12,7 +12,7 @@ Read it from top to bottom, in this order:
 - `progress`: that whatever is under way can go on.
 - `balloon` (3.2), `paging` (3.3), `listing` and `sharing` (4), `power` (6.2), `devices` and `remapping` (7);
   `records` (4.3): the 16 bytes of a record of the sharing table, bit by bit.
-- `profiles`: where real systems do otherwise than the paper, as options with names.
+- `profiles`: where real systems do otherwise than the paper, as options with names; `reports`: how sharing is counted.
 - Policy: `sampling` and `estimators` (5.3), `shares` and `entitlement` (5.1, 5.2, 6.1),
   `reclamation` and `reclaiming` (6.3).
 

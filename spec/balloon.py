@@ -197,6 +197,21 @@ def decline_offer(s: Machine, page: Page) -> None:
 
 
 @view
+def has_pages_for_balloon(s: Machine, vm: VM) -> bool:
+    """Whether a VM has a page that could go into its balloon: one without a frame, or one more than its minimum."""
+    without_frame = s.resident[vm] + s.balloon_size[vm] < s.maximum[vm]
+    return without_frame or s.resident[vm] > s.minimum[vm]
+
+
+@view
+def balloon_is_done(s: Machine, vm: VM) -> bool:
+    """Whether a driver may stop there: at the size asked for, or below it without a page to add, or anywhere (R-56)."""
+    if s.balloon_size[vm] < s.balloon_target[vm]:
+        return s.balloon_short or not has_pages_for_balloon(s, vm)
+    return s.balloon_size[vm] == s.balloon_target[vm]
+
+
+@view
 def is_going_to_balloon(s: Machine, page: Page) -> bool:
     """Whether the page is being unmapped for the balloon."""
     match s.operation[page]:
@@ -334,6 +349,14 @@ def a_pop_leaves_the_driver_to_be_reset(s: Machine, page: Page) -> bool:
     touched = leaves(touch_page_on_its_way, s, page, so_that=lambda after: after.driver[page.vm] == MustReset())
     right = (popped or not enabled(pop, s, page)) and (touched or not enabled(touch_page_on_its_way, s, page))
     return s.driver[page.vm] == NoDriver() or right
+
+
+@theorem("ESX-3.2-16", "R-56")
+def a_balloon_stops_short_where_it_must_or_may(s: Machine, vm: VM) -> bool:
+    """Short of its target a driver is done if it may stop short, or can put no page in."""
+    short = s.balloon_size[vm] < s.balloon_target[vm]
+    grows = s.each(Page, vm).some(lambda page: enabled(inflate, s, page))
+    return not short or s.balloon_short or not balloon_is_done(s, vm) or not grows
 
 
 @theorem("ESX-3.2-11", "R-07")

@@ -4,7 +4,8 @@ Without a limit to its users every shared frame is listed. Where a frame may
 have so many only (R-54), one that is full is found no more. Another page with
 the same contents then becomes a shared frame as if there were none, and takes
 its place in the table. The frame that lost its place keeps its users; should
-it have room again, it may be listed again, unless another with room is.
+it have room again, it may be listed again, unless another with room is. Where
+pages of zeros are kept apart, any number of them share one frame (R-55).
 """
 
 from __future__ import annotations
@@ -17,9 +18,21 @@ from .vocabulary import MPN, Domain, Key, Shared, SharedFrame
 
 
 @view
+def users_of(s: Machine, mpn: MPN) -> int:
+    """The pages that use a frame, and operations on their way to it or from it; transfers pin it just for a while."""
+    return reference_count(s, mpn) - s.pins[mpn]
+
+
+@view
+def is_apart(s: Machine, mpn: MPN) -> bool:
+    """Whether a frame holds zeros, and those are kept apart: any number may share it (R-55)."""
+    return s.zero_apart and s.contents[mpn] == s.zero
+
+
+@view
 def is_full(s: Machine, mpn: MPN) -> bool:
-    """Whether a frame has as many users as one may have; transfers, which pin it for a while, do not count."""
-    return s.most_sharers != 0 and reference_count(s, mpn) - s.pins[mpn] >= s.most_sharers
+    """Whether a frame has as many users as one may have."""
+    return s.most_sharers != 0 and users_of(s, mpn) >= s.most_sharers and not is_apart(s, mpn)
 
 
 @view
@@ -61,20 +74,21 @@ def table_lists_shared_frames(s: Machine, domain: Domain, key: Key) -> bool:
     return True
 
 
-@invariant("ESX-4.3-04", "ESX-4.3-13", "R-54")
+@invariant("ESX-4.3-04", "ESX-4.3-13", "R-54", "R-55")
 def shared_frame_is_listed(s: Machine, mpn: MPN) -> bool:
     """Every shared frame has the key of what it holds, and is listed under it unless there is a limit to its users."""
     match s.frame[mpn]:
         case Shared(domain, key):
-            listed = s.table[domain, key] == SharedFrame(mpn) or s.most_sharers != 0
+            listed = s.table[domain, key] == SharedFrame(mpn) or (s.most_sharers != 0 and not is_apart(s, mpn))
             return listed and s.hash_of[s.contents[mpn]] == key
     return True
 
 
-@invariant("R-54")
+@invariant("R-54", "R-55")
 def no_frame_has_more_users_than_it_may(s: Machine, mpn: MPN) -> bool:
-    """Where there is a limit, no more pages, and operations on their way to it, use a frame, transfers aside."""
-    return s.most_sharers == 0 or reference_count(s, mpn) - s.pins[mpn] <= s.most_sharers
+    """A frame has no more users than the limit if there is one, unless it is one of zeros that are kept apart."""
+    apart = s.zero_apart and s.contents[mpn] == s.zero
+    return s.most_sharers == 0 or users_of(s, mpn) <= s.most_sharers or apart
 
 
 # What every step keeps.
@@ -93,11 +107,12 @@ def a_frame_leaves_the_table_full_or_unshared(before: Machine, after: Machine, d
 # What follows.
 
 
-@theorem("R-54")
+@theorem("R-54", "R-55")
 def a_frame_with_room_can_be_listed(s: Machine, mpn: MPN) -> bool:
     """A shared frame that has room for a user is listed, or can be, or another one with room is listed."""
     match s.frame[mpn]:
         case Shared(domain, key):
             room = s.most_sharers == 0 or reference_count(s, mpn) - s.pins[mpn] < s.most_sharers
-            return not room or not has_no_room(s, domain, key) or gets_done(list_again, s, mpn)
+            apart = s.zero_apart and s.contents[mpn] == s.zero
+            return not (room or apart) or not has_no_room(s, domain, key) or gets_done(list_again, s, mpn)
     return True

@@ -125,6 +125,10 @@ class Machine(State):
     """R-47: whether a low page makes room when no low frame is free."""
     most_sharers: int = given()
     """R-54: the greatest number of users of a shared frame; 0 for any number."""
+    zero_apart: bool = given()
+    """R-55: whether pages of zeros are kept apart: any number share a frame, and reports of sharing leave it out."""
+    balloon_short: bool = given()
+    """R-56: whether a balloon driver may be done before its balloon has the size asked for."""
     migrate: bool = given()
     """R-53: whether the server moves pages for reasons of its own."""
     share_first: bool = given()

@@ -285,7 +285,7 @@ def fail_read(s: Machine, cpu: VCPU) -> None:
             refuse(Refused.WRONG_STAGE)
 
 
-@rule("ESX-3.3-02", "R-10")
+@rule("ESX-3.3-02", "R-10", "R-57")
 def install_page_in(s: Machine, cpu: VCPU) -> None:
     """If the page-in still stands, the page gets the frame and, in the same step, the slot is let go, or kept."""
     match s.fetch[cpu]:

@@ -7,7 +7,16 @@ can end. Once that has happened, the step that waited for it is enabled.
 
 from __future__ import annotations
 
-from .balloon import block_is_given_up, decline_offer, reclaim_vacated, set_balloon_target
+from .balloon import (
+    balloon_is_done,
+    block_is_given_up,
+    decline_offer,
+    deflate,
+    inflate,
+    pages_ballooned,
+    reclaim_vacated,
+    set_balloon_target,
+)
 from .devices import end_inbound, end_outbound
 from .language import VM, enabled, gets_done, leaves, theorem, view
 from .machine import Machine
@@ -21,6 +30,9 @@ from .paging import (
     install_page_in,
     may_be_victim,
     may_lose_a_page,
+    pages_resident,
+    pages_swapped,
+    pages_untouched,
     pick_for_paging,
     set_swap_target,
     start_write,
@@ -71,6 +83,7 @@ from .vocabulary import (
     Quiet,
     ReadIn,
     Reading,
+    Ready,
     Running,
     Same,
     SlotHeld,
@@ -198,6 +211,26 @@ def every_page_of_a_dying_vm_can_go(s: Machine, page: Page) -> bool:
     """A page of a dying VM that still has anything, and no operation, can be reaped."""
     gone = s.pmap[page] == Untouched() or s.operation[page] != Idle()
     return s.life[page.vm] != Dying() or gone or gets_done(reap, s, page)
+
+
+@theorem("ESX-3.2-02", "ESX-3.2-15", "R-56")
+def a_balloon_that_is_not_done_can_grow(s: Machine, vm: VM) -> bool:
+    """A ready driver below its target, that is not done, has a page to put in, if no operation is under way."""
+    idle = s.each(Page, vm).every(lambda page: s.operation[page] == Idle())
+    ready = s.life[vm] == Running() and s.driver[vm] == Ready() and s.balloon_size[vm] < s.balloon_target[vm]
+    without_frame = pages_swapped(s, vm) + pages_untouched(s, vm) > 0
+    more_than_minimum = pages_resident(s, vm) > 0 and s.resident[vm] > s.minimum[vm]
+    grows = s.each(Page, vm).some(lambda page: enabled(inflate, s, page))
+    return not (ready and idle) or balloon_is_done(s, vm) or ((without_frame or more_than_minimum) and grows)
+
+
+@theorem("ESX-3.2-08", "R-56")
+def a_balloon_that_is_too_large_can_shrink(s: Machine, vm: VM) -> bool:
+    """A ready driver beyond its target is not done, and has a page to take out."""
+    larger = s.balloon_size[vm] > s.balloon_target[vm]
+    shrinks = pages_ballooned(s, vm) > 0 and s.each(Page, vm).some(lambda page: enabled(deflate, s, page))
+    ready = s.life[vm] == Running() and s.driver[vm] == Ready()
+    return not larger or (not balloon_is_done(s, vm) and (shrinks or not ready))
 
 
 @theorem("R-51")

@@ -392,12 +392,13 @@ def share_is_tried_with_the_listed_frame(before: Machine, after: Machine, page: 
 # What follows.
 
 
-@theorem("ESX-4.2-03", "ESX-4.3-13", "R-54")
+@theorem("ESX-4.2-03", "ESX-4.3-13", "R-54", "R-55")
 def a_frame_with_room_is_found(s: Machine, page: Page, target: MPN) -> bool:
     """A page that may be scanned finds the frame listed under its key, if that has room for a user beside transfers."""
     listed = s.table[s.domain[page.vm], key_of(s, page)] == SharedFrame(target) and may_be_scanned(s, page)
     room = s.most_sharers == 0 or reference_count(s, target) - s.pins[target] < s.most_sharers
-    return not (listed and room) or enabled(scan_finds_shared_frame, s, page)
+    apart = s.zero_apart and s.contents[target] == s.zero
+    return not (listed and (room or apart)) or enabled(scan_finds_shared_frame, s, page)
 
 
 @theorem("ESX-4.2-03", "ESX-4.2-12")

@@ -61,6 +61,7 @@ SEEN: dict[str, tuple[int, int, int, int]] = {
     "migrating": (2_272, 19_320, 9_460, 19),
     "limit": (3_460, 430_056, 14_797, 25),
     "limit-left": (702, 155_520, 3_122, 9),
+    "limit-zeros": (210, 14_996, 1_052, 15),
     "limit-devices": (1_252, 137_592, 7_093, 16),
 }
 QUICK = ("common", "first-touch", "domains")

@@ -174,6 +174,11 @@ SHOWN: dict[str, tuple[str, int, str]] = {
     "SYN-96": ("limit-left", 5, "a_frame_leaves_the_table_full_or_unshared"),
     "SYN-97": ("limit-devices", 3, "a_frame_with_room_can_be_listed"),
     "SYN-98": ("limit-left", 2, "every_scan_ends"),
+    "SYN-99": ("limit-zeros", 2, "a_frame_with_room_can_be_listed"),
+    "SYN-100": ("limit-left", 3, "no_frame_has_more_users_than_it_may"),
+    "SYN-101": ("limit-zeros", 0, "a_balloon_stops_short_where_it_must_or_may"),
+    "SYN-102": ("dying", 0, "a_balloon_that_is_not_done_can_grow"),
+    "SYN-103": ("after-power-off-balloon", 5, "a_balloon_that_is_too_large_can_shrink"),
 }
 NOT_SHOWN = {
     "SYN-2": "it is a parameter that is wrong: no machine is set up with a tax rate of 1",

@@ -44,7 +44,7 @@ def test_ids_are_unique_and_numbered_without_gaps() -> None:
             for n in range(1, count + 1)
         ),
         *(f"D-{n:02}" for n in range(1, 7)),
-        *(f"R-{n:02}" for n in range(1, 55)),
+        *(f"R-{n:02}" for n in range(1, 58)),
     ]
 
 
@@ -89,7 +89,7 @@ def test_a_choice_among_named_values_starts_with_its_default() -> None:
 
 def test_parameter_names_are_unique_identifiers() -> None:
     names = [parameter.name for reading in paper.readings() for parameter in reading.parameters]
-    assert len(set(names)) == len(names) == 29
+    assert len(set(names)) == len(names) == 31
     assert all(name.isidentifier() for name in names)
 
 

@@ -14,6 +14,7 @@ from pagelaw.spec.at_once import TRANSLATIONS
 from pagelaw.spec.language import REGISTER, VM, Blocked, Value, Word
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.refusals import Refused
+from pagelaw.spec.reports import frames_shared, pages_saved
 from pagelaw.spec.vocabulary import (
     MPN,
     VCPU,
@@ -181,6 +182,19 @@ def test_a_full_frame_gives_way_to_another_and_gets_its_place_back() -> None:
     assert (on.frame_of(A, 2), on.s.count_field[first]) == (first, 2)
 
 
+def test_any_number_of_zeros_share_a_frame_where_they_are_kept_apart() -> None:
+    for zero_apart in (True, False):
+        on = server(most_sharers=2, zero_apart=zero_apart)
+        pages = [page(vm, number) for vm in (A, B) for number in (0, 1)]
+        for one in pages:
+            on.run(op.first_touch, one)
+        for one in pages:
+            on.run(op.scan, one)
+        frames = {on.frame_of(one.vm, one.number) for one in pages}
+        assert len(frames) == (1 if zero_apart else 2)
+        assert (frames_shared(on.s), pages_saved(on.s)) == ((0, 0) if zero_apart else (2, 2))
+
+
 def test_a_collision_of_keys_is_harmless() -> None:
     on = server(hash_bits=0)
     on.write(A, 0, W0, X1)
@@ -251,6 +265,25 @@ def test_an_untouched_page_is_in_the_balloon_at_once(on: Server) -> None:
     ballooned(on)
     on.run(op.put_into_balloon, page(A, 3))
     assert (on.s.pmap[page(A, 3)], on.s.balloon_size[A]) == (Ballooned(), 2)
+
+
+def test_a_driver_is_done_at_its_target_or_where_it_may_or_must_stop_short() -> None:
+    for balloon_short in (True, False):
+        on = server(balloon_short=balloon_short, minimum=3)
+        s = on.s
+        on.run(op.make_driver_ready, A)
+        assert balloon.balloon_is_done(s, A)
+        on.do(balloon.set_balloon_target, (A, 3))
+        assert balloon.balloon_is_done(s, A) is balloon_short
+        on.run(op.put_into_balloon, page(A, 3))
+        for number in range(3):
+            on.write(A, number, W0, X1)
+        assert refused(on, op.put_into_balloon, page(A, 0)) == Refused.AT_MINIMUM
+        assert balloon.balloon_is_done(s, A), "there is no page to put in"
+        on.do(balloon.set_balloon_target, (A, 0))
+        assert not balloon.balloon_is_done(s, A)
+        on.do(balloon.deflate, (page(A, 3),))
+        assert balloon.balloon_is_done(s, A)
 
 
 def test_no_page_goes_into_the_balloon_below_the_minimum_or_beyond_the_target(on: Server) -> None:

@@ -35,6 +35,7 @@ READINGS = {
     "pages leave without an attempt to share them": Sizes(share_first=False, minimum=0),
     "pages move for any reason": Sizes(migrate=True, low_reserve=1),
     "two pages share a frame at the most": Sizes(most_sharers=2, minimum=0, values=1),
+    "any number of pages of zeros, and of others two": Sizes(most_sharers=2, zero_apart=True, minimum=0),
 }
 
 # Everything on, and little memory: what the broken rules below are looked for in.

@@ -166,6 +166,13 @@ CORNERS = (
                  "list_again"),
     ),
     Small(
+        name="limit-zeros", states=210,
+        about="the same for pages of zeros, of which any number share a frame, and of what is written",
+        sizes=attrs.evolve(ONE, pages=4, frames=4, slots=4, most_sharers=2, zero_apart=True), begin=beginnings.touched,
+        rows=ROWS, forgets=True,
+        actions=("mark", "share_in_steps", "break_in_steps", "write", "list_again"),
+    ),
+    Small(
         name="limit-devices", states=1_252,
         about="the same while a device reads: that takes no room",
         sizes=attrs.evolve(ONE, pages=3, frames=3, slots=3, transfers=1, most_sharers=2), begin=beginnings.touched,

@@ -84,6 +84,8 @@ class Sizes:
     displace: bool = False
     most_sharers: int = 0
     """The greatest number of users of a shared frame; 0 for any number."""
+    zero_apart: bool = False
+    balloon_short: bool = False
     migrate: bool = False
     share_first: bool = True
     garbage: int = 0
@@ -185,6 +187,8 @@ def machine(sizes: Sizes, hashing: Hashing | None = None) -> Machine:
         take_over=sizes.take_over,
         displace=sizes.displace,
         most_sharers=sizes.most_sharers,
+        zero_apart=sizes.zero_apart,
+        balloon_short=sizes.balloon_short,
         migrate=sizes.migrate,
         share_first=sizes.share_first,
     )

@@ -63,6 +63,16 @@ OPTIONS: dict[str, Option] = {one.name: one for one in (
         sentence="A shared frame has no more users than this; 0 is no limit.",
     ),
     Option(
+        name="zero_apart", reading="R-55", parameter="zero_apart", words=("no", "yes"),
+        grade=Grade.PAPER_SILENT, esx=False, linux=True,
+        sentence="Any number of pages of zeros share a frame, which reports of shared and saved pages leave out.",
+    ),
+    Option(
+        name="balloon_short", reading="R-56", parameter="balloon_short", words=("no", "yes"),
+        grade=Grade.PAPER_PERMITS, esx=False, linux=True,
+        sentence="A balloon driver may be done before its balloon has the size asked for.",
+    ),
+    Option(
         name="migrate", reading="R-53", parameter="migrate", words=("no", "yes"),
         grade=Grade.PAPER_PERMITS, esx=False, linux=True,
         sentence="The server may move a page with a frame of its own for reasons of its own.",
