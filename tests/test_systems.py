@@ -142,6 +142,19 @@ def test_all_is_put_back_after_a_signal(by: signal.Signals) -> None:
 
 
 @needs_kernel
+def test_all_is_put_back_when_it_is_interrupted_while_a_vm_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = state_of_kernel()
+
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(VM, "ask", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_of_kernel(10, 1)
+    assert state_of_kernel() == before
+
+
+@needs_kernel
 @pytest.mark.parametrize("call", ["advise", "write"])
 def test_a_kernel_that_does_not_do_what_it_is_asked_is_forbidden(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages that are given back stay where they are; what is written is lost."""

@@ -188,7 +188,8 @@ class Linux:
         name = event["vm"]
         if name in self.vms:
             raise Unsupported
-        self.vms[name] = VM(self.sizes[name])
+        self.vms[name] = VM(self.sizes[name])  # first noted, then started: it is ended whenever a signal comes
+        self.vms[name].start()
         self.ballooned[name] = set()
         if self.group is not None:
             self.group.add(self.vms[name].pid)

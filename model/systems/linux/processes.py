@@ -36,23 +36,37 @@ READ, WRITE, ADVISE, REMAKE, WHERE = range(5)
 
 
 class VM:
-    """One child process, and its mapping seen from outside."""
+    """One child process, and its mapping seen from outside. It has to be ended also if it could not start."""
 
     def __init__(self, pages: int) -> None:
         self.pages = pages
-        asks, self._asks = os.pipe()
-        self._answers, answers = os.pipe()
+        self.pid = 0
+        self._open: list[int] = []
+
+    def start(self) -> None:
+        """The process is forked. No signal comes between that and the note of what is to be ended."""
         sys.stdout.flush()
         sys.stderr.flush()
-        self.pid = os.fork()
-        if self.pid == 0:
-            run(pages, asks, answers)
-        os.close(asks)
-        os.close(answers)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+        try:
+            asks, self._asks = os.pipe()
+            self._answers, answers = os.pipe()
+            self.pid = os.fork()
+            if self.pid == 0:
+                run(self.pages, asks, answers)
+            os.close(asks)
+            os.close(answers)
+            self._open += [self._asks, self._answers]
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self.first = self.ask(WHERE)
         """The address of its first page."""
-        self._pagemap = os.open(f"/proc/{self.pid}/pagemap", os.O_RDONLY)
-        self._memory = os.open(f"/proc/{self.pid}/mem", os.O_RDONLY)
+        self._pagemap, self._memory = self._file("pagemap"), self._file("mem")
+
+    def _file(self, name: str) -> int:
+        """A file that the kernel has of the process."""
+        self._open.append(os.open(f"/proc/{self.pid}/{name}", os.O_RDONLY))
+        return self._open[-1]
 
     def ask(self, what: int, page: int = 0, more: int = 0, value: int = 0) -> int:
         """What the VM answers. OSError, if its kernel refuses; Broken, if it does not answer."""
@@ -100,10 +114,12 @@ class VM:
 
     def end(self) -> None:
         """The process is ended, with all that it has."""
-        for file in (self._asks, self._answers, self._pagemap, self._memory):
+        for file in self._open:
             os.close(file)
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        self._open = []
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
 
 
 def run(pages: int, asks: int, answers: int) -> NoReturn:
@@ -111,6 +127,7 @@ def run(pages: int, asks: int, answers: int) -> NoReturn:
     try:
         die_with_parent()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         guest = Guest(pages)
