@@ -280,7 +280,7 @@ def test_a_rule_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, capsys: Cap
         (["--rule", "merg"], "there is no rule 'merg'; did you mean merge"),
         (["--property", "frames_ad_up"], "there is no property 'frames_ad_up'; did you mean frames_add_up"),
         (["--rule", RULE, "--property", "no such words"], "there is no obligation 'no such words' of start_driver"),
-        (["--mutant", "SH-99"], "there is no mutant 'SH-99'; did you mean SH-"),
+        (["--mutant", "SH-77"], "there is no mutant 'SH-77'; did you mean SH-"),
         (["--solver", "yices"], "--solver: invalid choice: 'yices'"),
         (["--jobs", "0"], "--jobs: '0' is not a whole number of at least 1"),
         (["--jobs", "many"], "--jobs: 'many' is not a whole number of at least 1"),
