@@ -200,16 +200,18 @@ class Candidate(Choices):
 
     def partners(self, page: Page, matching: list[Page]) -> list[Page]:
         """Those of the matching pages whose frame may be the one in which the page was seen; all, if it was not."""
+        backings = [(other, self.machine.pmap[other]) for other in matching]
+        frames = self.may_be_seen(page, [backing.mpn for _, backing in backings if isinstance(backing, Mapped)])
+        return [other for other, backing in backings if isinstance(backing, Mapped) and backing.mpn in frames]
+
+    def may_be_seen(self, page: Page, frames: list[MPN]) -> list[MPN]:
+        """Those of the frames that may be the one in which a page was seen; all, if it was not, or if none may be."""
         seen = self.took.get("frame", self.seen_pages.get(page, {}).get("frame"))
         if seen is None:
-            return matching
+            return frames
         bound = self.frames.find(seen)
-        backings = [(other, self.machine.pmap[other]) for other in matching]
-        fits = [
-            other for other, backing in backings if isinstance(backing, Mapped)
-            and (backing.mpn is bound if bound is not None else self.frames.name(backing.mpn) is None)
-        ]  # fmt: skip
-        return fits or matching
+        fits = [one for one in frames if (one is bound if bound is not None else self.frames.name(one) is None)]
+        return fits or frames
 
     # Hints, which an implementation may remove whenever they are stale.
 

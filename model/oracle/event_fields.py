@@ -54,6 +54,8 @@ SEEN_OF_VM = {
     "resident": Field("whole", "its pages that have a frame", 3),
     "swapped": Field("whole", "its pages in the swap area", 1),
     "ballooned": Field("whole", "its pages in the balloon", 0),
+    "balloon_done": Field("flag", "whether its driver puts no more pages in and takes none out, until it is asked for "
+                          "another size", True),
     "runs": Field("flag", "whether it runs", True),
     "touched": Field("whole", "pages of its sample that were touched: t", 3),
     "estimate": Field("fraction", "the fraction of its size that it is taken to use, as of its last review", "1/4"),
@@ -74,8 +76,8 @@ SEEN_OF_ALL = {
     "free_frames": Field("whole", "frames that are free", 7),
     "state": Field("one", "the reclamation state", "soft", options=("high", "soft", "hard", "low")),
     "free_slots": Field("whole", "slots that are free", 7),
-    "shared": Field("whole", "frames with at least two users", 1),
-    "saved": Field("whole", "frames that sharing saves: users less one, over all shared frames", 1),
+    "shared": Field("whole", "frames with at least two pages, but for those of zeros where they are apart", 1),
+    "saved": Field("whole", "frames that sharing saves: pages less one, over all of those shared frames", 1),
 }
 KINDS_SEEN = {"virtual": SEEN_OF_TRANSLATION, "page": SEEN_OF_PAGE, "vm": SEEN_OF_VM, "frame": SEEN_OF_FRAME,
               "slot": SEEN_OF_SLOT}  # fmt: skip

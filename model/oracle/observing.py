@@ -8,9 +8,12 @@ from typing import Any
 
 import attrs
 
+from pagelaw.spec.balloon import balloon_is_done, has_pages_for_balloon
 from pagelaw.spec.coherence import memory_of
 from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import REGISTER, Contents, Value, Word
+from pagelaw.spec.listing import is_apart
+from pagelaw.spec.reports import frames_shared, pages_saved
 from pagelaw.spec.translation import is_dirty
 from pagelaw.spec.vocabulary import (
     MPN,
@@ -190,6 +193,11 @@ def of_vm(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     for name, (due, clause) in policy.items():
         if name in one and one[name] != due and (name != "estimate" or Fraction(one[name]) != s.estimate[vm]):
             yield Mismatch(f"{name} of {vm!r}", str(one[name]), str(due), (clause,), field=name, key=vm)
+    if one.get("balloon_done") and s.balloon_size[vm] < s.balloon_target[vm] and has_pages_for_balloon(s, vm):
+        c.freedoms += ["balloon_short"] if s.balloon_short else []
+    if one.get("balloon_done") and not balloon_is_done(s, vm):
+        told = f"{s.balloon_size[vm]} pages in the balloon, {s.balloon_target[vm]} asked for"
+        yield Mismatch(f"whether the balloon of {vm!r} is done", "True", f"False: {told}", ("ESX-3.2-02", "R-56"))
     runs = s.life[vm] == Running()
     if "runs" in one and one["runs"] != runs:
         yield Mismatch(f"whether {vm!r} runs", str(one["runs"]), str(runs), ("ESX-6.2-01",))
@@ -239,8 +247,9 @@ def of_all(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
         c.forget_copies(None)
     due = {"free_frames": s.free_frames, "free_slots": s.free_slots}
     if "shared" in one or "saved" in one:
-        users = [reference_count(s, mpn) for mpn in s.ids[MPN] if isinstance(s.frame[mpn], Shared)]
-        due |= {"shared": sum(count > 1 for count in users), "saved": sum(count - 1 for count in users)}
+        if s.zero_apart and any(isinstance(s.frame[mpn], Shared) and is_apart(s, mpn) for mpn in s.ids[MPN]):
+            c.freedoms.append("zero_apart")
+        due |= {"shared": frames_shared(s), "saved": pages_saved(s)}
     fields = {"free_frames": "frame", "free_slots": "slot_count", "shared": "frame", "saved": "count_field"}
     statements = {"free_frames": "frames_add_up", "free_slots": "free_slots_counted"}
     for name, number in due.items():

@@ -12,9 +12,10 @@ from typing import Any, NewType, TypeVar, get_type_hints
 
 import attrs
 
-from pagelaw.spec import balloon, devices, paging, power, remapping, sharing, translation, zeroing
+from pagelaw.spec import balloon, devices, listing, paging, power, remapping, sharing, translation, zeroing
 from pagelaw.spec import operations as in_common
 from pagelaw.spec.language import VM, Value, Word
+from pagelaw.spec.machine import Machine
 from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.vocabulary import (
     VCPU,
@@ -28,11 +29,11 @@ from pagelaw.spec.vocabulary import (
     KeptSlot,
     Mapped,
     Names,
-    NoEntry,
     NoTransfer,
     Page,
     Ready,
     Shared,
+    SharedFrame,
     Swapped,
     Transfer,
     Untouched,
@@ -298,7 +299,12 @@ def _scan(c: Candidate, page: Page, leaving: bool) -> Steps:
         yield sharing.scan_finds_shared_frame, (page,)  # refused: it may not be scanned
     if not leaving and c.is_pinned(page, live) and c.choose((False, True)):
         return  # it is passed over, where it could be refused as well
-    if s.table[domain, key] == NoEntry() and live:
+    c.freedoms += freedoms_of_limit(s, page)
+    again = reference.unlisted(s, domain, key)
+    mpn = c.choose([*c.may_be_seen(page, again), None]) if again else None
+    if mpn is not None:
+        yield listing.list_again, (mpn,)
+    if listing.has_no_room(s, domain, key) and live:
         options: list[Page | None] = [*c.partners(page, live)]
         if all(other in c.doubtful for other in live):
             options.append(None)
@@ -307,8 +313,18 @@ def _scan(c: Candidate, page: Page, leaving: bool) -> Steps:
             yield from reference.share_through_hint(s, page, other)
             return
         c.remove_doubtful_hints(live)
-    yield from reference.scan(s, page, leaving)
+    yield from reference.look_up(s, page, leaving)
     c.doubt(page, False)
+
+
+def freedoms_of_limit(s: Machine, page: Page) -> list[str]:
+    """Freedoms that a scan of the page takes: the frame under its key is full, or would be if it were not apart."""
+    match s.table[s.domain[page.vm], sharing.key_of(s, page)]:
+        case SharedFrame(mpn) if listing.is_full(s, mpn):
+            return ["most_sharers"]
+        case SharedFrame(mpn) if listing.is_apart(s, mpn) and 0 < s.most_sharers <= listing.users_of(s, mpn):
+            return ["zero_apart"]
+    return []
 
 
 def matching(c: Candidate, page: Page) -> list[Page]:

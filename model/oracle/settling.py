@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pagelaw.spec import paging, sharing
+from pagelaw.spec import listing, paging, sharing
 from pagelaw.spec.coherence import memory_of
 from pagelaw.spec.language import Blocked
 from pagelaw.spec.operations import frame_is_private
@@ -93,6 +93,11 @@ class Settling:
                 raise NoWay(f"page {page!r} has a frame or slot, and nobody has touched it", ("ESX-2-09",))
             if somewhere and one.get("is") in ("absent", "untouched", "ballooned"):
                 raise NoWay(f"page {page!r} is gone, and its guest did not give it up", ("ESX-2-09", "ESX-3.2-06"))
+        for name, pages in self.groups.items():
+            apart = s.zero_apart and memory_of(s, pages[0]) == s.zero
+            if s.most_sharers and len(pages) > s.most_sharers and not apart:
+                raise NoWay(f"{len(pages)} pages are in frame {name}, and one has {s.most_sharers} users at the most",
+                            ("R-54",))  # fmt: skip
         for what, groups, clauses in (("frame", self.groups, ("ESX-4.2-04", "ESX-4.2-06", "ESX-2-11")),
                                       ("slot", self.slots, ("ESX-3.3-05", "ESX-2-11"))):  # fmt: skip
             for name, pages in groups.items():
@@ -223,10 +228,18 @@ class Settling:
             self.run(reference.share_through_hint(s, page, anchor))
         else:
             listed = s.table[s.domain[page.vm], sharing.key_of(s, page)]
-            if listed != SharedFrame(self.frame(anchor)):
+            if listed != SharedFrame(self.frame(anchor)) and not self.is_listed_again(anchor):
                 raise NoWay(f"pages {page!r} and {anchor!r} share a frame that no scan finds", ("ESX-4.3-13",),
                             "all pages' frames after each internal operation")  # fmt: skip
             self.run(reference.share(s, page))
+
+    def is_listed_again(self, anchor: Page) -> bool:
+        """Whether the shared frame of a page had lost its place in the table, and can have it again: then it has."""
+        mpn = self.frame(anchor)
+        if mpn not in reference.unlisted(self.s, self.s.domain[anchor.vm], sharing.key_of(self.s, anchor)):
+            return False
+        self.run(((listing.list_again, (mpn,)),))
+        return True
 
     def take_apart(self, page: Page, name: Name | None = None) -> None:
         """A page in a shared frame got one of its own."""

@@ -298,11 +298,24 @@ def share_through_hint(s: Machine, page: Page, other: Page) -> Steps:
 
 def scan(s: Machine, page: Page, leaving: bool = False) -> Steps:
     """What a scan does with a page: share a listed frame, or through a live hint, or leave a hint, unless it leaves."""
+    for mpn in unlisted(s, s.domain[page.vm], sharing.key_of(s, page))[:1]:
+        yield listing.list_again, (mpn,)
+    yield from look_up(s, page, leaving)
+
+
+def unlisted(s: Machine, domain: Domain, key: Key) -> list[MPN]:
+    """The shared frames under a key that have lost their place in the table and could have it again."""
+    if not s.most_sharers or not listing.has_no_room(s, domain, key):
+        return []
+    return [mpn for mpn in s.each(MPN) if s.frame[mpn] == Shared(domain, key) and not listing.is_full(s, mpn)]
+
+
+def look_up(s: Machine, page: Page, leaving: bool = False) -> Steps:
+    """The same with the table as it is."""
     domain, key = s.domain[page.vm], sharing.key_of(s, page)
     others = sorted(s.those(Page, s.hint, HintFrame(s.short[key])), key=lambda one: (one.vm.number, one.number))
     hinted = [other for other in others if other is not page and sharing.has_hint(s, other, key, domain)]
     live = [other for other in hinted if sharing.is_match(s, page, other)]
-    yield from list_again(s, domain, key)
     if not listing.has_no_room(s, domain, key):
         yield from share(s, page)
     elif live:
@@ -316,14 +329,6 @@ def scan(s: Machine, page: Page, leaving: bool = False) -> Steps:
             yield sharing.scan_before_paging_misses, (page,)
         elif not sharing.has_hint(s, page, key, domain):
             yield sharing.scan_leaves_hint, (page,)
-
-
-def list_again(s: Machine, domain: Domain, key: Key) -> Steps:
-    """The first shared frame that has lost its place under this key and has room again gets it, if it is vacant."""
-    if s.most_sharers and listing.has_no_room(s, domain, key):
-        unlisted = (mpn for mpn in s.each(MPN) if s.frame[mpn] == Shared(domain, key))
-        for mpn in [one for one in unlisted if not listing.is_full(s, one)][:1]:
-            yield listing.list_again, (mpn,)
 
 
 def break_sharing(s: Machine, page: Page, new: MPN | None = None) -> Steps:
