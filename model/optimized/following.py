@@ -37,13 +37,15 @@ from pagelaw.spec.vocabulary import (
 )
 
 from ..reference import operations
-from ..reference.beside import trial_of
 from ..reference.choosing import Proposal
+from ..reference.journal import Log
+from ..reference.plainly import Plainly
 from .scanning import FALSE_MATCH, HINT_PRESENT, LEFT_HINT, MERGED, MISSED, NOT_PRIVATE, PINNED, TABLE_FULL
 from .sharing import Memory
 from .state import BALLOONED, SHARED, SWAPPED, UNTOUCHED
 
 Steps = Iterator[Proposal]
+PLAIN = Plainly()
 
 
 class Differs(Exception):
@@ -85,6 +87,8 @@ class Following:
     shape: Shape
     memory: Memory
     reference: Reference
+    log: Log
+    """What the specification's machine was changed by since the operation began."""
     pages: list[Page]
     seen: Counter[str]
 
@@ -262,16 +266,13 @@ class Following:
                 yield from self._scan(one, page, leaving=False)
 
     def _must_refuse(self, page: Page, due: str) -> None:
-        trial = trial_of(self.reference)
-        whole, self.reference = self.reference, trial
         try:
-            for rule, given in self._scan(None, page, leaving=False):
-                rule(trial, *given)
+            with self.log.trial():
+                for rule, given in self._scan(None, page, leaving=False):
+                    PLAIN(rule)(self.reference, *given)
         except Blocked as refused:
             if refused.reason.name == due:
                 return
-        finally:
-            self.reference = whole
         raise Differs(f"scan of {page!r} in a batch: passed over as {due}")
 
     # Sharing in steps.

@@ -24,7 +24,6 @@ from pagelaw.spec.vocabulary import (
 from pagelaw.spec.vocabulary import Transfer as Named
 
 from ..reference import operations
-from ..reference.beside import trial_of
 from .following import Differs, Following, Steps
 from .state import SWAPPED, number_of
 
@@ -41,12 +40,12 @@ class FollowingAll(Following):
     def steps_of_page_out(self, answer: bool | None, vm: int, ppn: int) -> Steps:
         """Sharing is tried first."""
         s, page = self.reference, self.page(vm, ppn)
-        trial = trial_of(s)
+        had_its_own = frame_is_private(s, page)
         if s.life[page.vm] == Running() and s.operation[page] == Idle() and paging.may_be_victim(s, page):
             may = paging.may_lose_a_page(s, page.vm)
             if frame_is_private(s, page) and not s.attempted[page] and may:
                 yield from self._scan_leaving(page)
-            if not frame_is_private(s, page) and frame_is_private(trial, page):
+            if not frame_is_private(s, page) and had_its_own:
                 if answer:
                     raise Differs(f"{page!r} is shared, and said to be in the swap area")
                 return

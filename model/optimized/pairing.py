@@ -30,12 +30,12 @@ from pagelaw.spec.vocabulary import (
     Page,
 )
 
-from ..reference.beside import trial_of
+from ..reference.journal import Log
 from ..reference.setup import Hashing as ReferenceHashing
 from ..reference.setup import Sizes, machine
 from .comparing import chain_lengths, differences
 from .compiling import IS_COMPILED
-from .following import Differs, Shape, Steps
+from .following import PLAIN, Differs, Shape, Steps
 from .following_all import FollowingAll
 from .guests import Transfer
 from .memory import Machine
@@ -44,12 +44,6 @@ from .scanning import FALSE_MATCH, has_hint
 from .sharing import Memory
 from .state import OVERFLOWING
 
-REFUSED_AT_ONCE = frozenset((
-    "protect", "check_pins", "compare", "merge", "abandon", "set_swap_target", "set_balloon_target", "start_driver",
-    "pick_for_paging", "finish_unmapping", "reserve_slot", "write_out", "commit", "start_page_in", "finish_page_in",
-    "deflate", "device_write", "end_transfer",
-))  # fmt: skip
-"""Operations that the specification refuses in their first step, if at all: then nothing has changed."""
 MAY_DROP_HINTS = frozenset(("scan", "scan_all", "start_share", "page_out", "commit", "inflate", "power_off"))
 """Operations in which a stale hint may be found, or a page lose its frame."""
 FAILS = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
@@ -102,6 +96,7 @@ class Pair(FollowingAll):
             low_frames=shape.frames, slots=shape.slots, transfers=3, words=shape.words, values=shape.values,
             minimum=shape.minimum, overhead=shape.overhead, count_top=shape.count_top, sample_size=1,
         ), ReferenceHashing(self.hash_of, lambda key: key >> shift))  # fmt: skip
+        self.log = Log(self.reference)
         self.transfers: dict[int, Transfer] = {}
         self.seen: Counter[str] = Counter()
         self.watched = True
@@ -136,6 +131,7 @@ class Pair(FollowingAll):
 
     def do(self, name: str, *arguments: Any) -> Any:
         """An operation in both; the manager's answer. Differs says what is wrong."""
+        self.log.begin()
         ask = getattr(self, f"ask_{name}", None) or getattr(self.memory, name)
         try:
             if self.watched:
@@ -207,25 +203,21 @@ class Pair(FollowingAll):
         return getattr(self, f"steps_of_{name}")(answer, *arguments)  # type: ignore[no-any-return]
 
     def _is_refused(self, name: str, arguments: tuple[Any, ...], reason: str) -> None:
-        whole = self.reference
-        if name not in REFUSED_AT_ONCE:
-            self.reference = trial_of(whole)
         try:
-            for rule, given in self._steps(name, arguments, None):
-                rule(self.reference, *given)
+            with self.log.trial():
+                for rule, given in self._steps(name, arguments, None):
+                    PLAIN(rule)(self.reference, *given)
         except Blocked as refused:
             if refused.reason.name != reason:
                 told = f"refused because {reason}; the specification says {refused.reason.name}"
                 raise Differs(f"{name}{arguments}: {told}") from None
             return
-        finally:
-            self.reference = whole
         raise Differs(f"{name}{arguments}: refused because {reason}; the specification allows it")
 
     def _follow(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:
         try:
             for rule, given in self._steps(name, arguments, answer):
-                returned = rule(self.reference, *given)
+                returned = PLAIN(rule)(self.reference, *given)
                 if rule is translation.load and returned.number != answer:
                     raise Differs(f"{name}{arguments}: read {answer}, and it should be {returned.number}")
         except Blocked as refused:

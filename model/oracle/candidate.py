@@ -27,9 +27,9 @@ from pagelaw.spec.vocabulary import (
     VPage,
 )
 
+from ..reference.journal import NOTHING
 from ..reference.plainly import Plainly
 from .choices import Choices, Rule
-from .journal import NOTHING
 from .naming import Name
 
 PLAIN = Plainly()

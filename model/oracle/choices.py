@@ -15,7 +15,7 @@ from pagelaw.spec import paging
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.vocabulary import MPN, Free, KeptSlot, NoTransfer, Page, Slot, Transfer
 
-from .journal import Log
+from ..reference.journal import Log
 from .naming import Name, Names
 
 T = TypeVar("T")

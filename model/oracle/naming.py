@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from .journal import NOTHING, Change
+from ..reference.journal import NOTHING, Change
 
 I = TypeVar("I")  # noqa: E741  (an identifier)
 Name = str | int

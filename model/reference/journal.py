@@ -8,6 +8,7 @@ log.take_back()            # it is as it was when `log.begin()` was last called
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from pagelaw.spec.language import Map
@@ -94,14 +95,27 @@ class Log:
 
     def take_back(self) -> None:
         """The machine is as it was."""
-        for held, key, before in reversed(self.changes):
+        self._take_back(0, self._numbers)
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """What is done meanwhile is taken back afterwards."""
+        numbers = [(name, self.machine.__dict__[name]) for name in NUMBERS]
+        since = len(self.changes)
+        try:
+            yield
+        finally:
+            self._take_back(since, numbers)
+
+    def _take_back(self, since: int, numbers: list[tuple[str, Any]]) -> None:
+        for held, key, before in reversed(self.changes[since:]):
             if before is NOTHING:
                 held.pop(key)
             else:
                 under: Any = type(held).__mro__[1] if isinstance(held, Map) else dict
                 under.__setitem__(held, key, before)  # without a note
-        self.changes.clear()
-        self.machine.__dict__.update(self._numbers)
+        del self.changes[since:]
+        self.machine.__dict__.update(numbers)
 
     def written(self) -> Iterator[tuple[str, Any, Any, Any]]:
         """What is not as it was: the field, its key (None for a number), what it was, what it is."""
