@@ -8,7 +8,7 @@ memory is only a part and a frame has no name yet, both are tried.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from pagelaw.spec import paging
@@ -20,6 +20,34 @@ from .naming import Name, Names
 
 T = TypeVar("T")
 Rule = Callable[..., Any]
+
+
+class Ways:
+    """Each combination of choices, the first options first. Which there are is known once one way was gone."""
+
+    def __init__(self, most: int) -> None:
+        """most: after so many it is given up."""
+        self.left = most
+        self._waiting: list[tuple[int, ...]] = [()]
+        self._gone: tuple[int, ...] = ()
+
+    @property
+    def are_all(self) -> bool:
+        """Whether no way is left."""
+        return not self._waiting
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        while self._waiting and self.left:
+            self.left -= 1
+            self._gone = self._waiting.pop()
+            yield self._gone
+
+    def had(self, options: Sequence[int]) -> None:
+        """How many options there were for each choice on this way."""
+        gone = self._gone
+        for at in range(len(gone), len(options)):
+            rest = (0,) * (at - len(gone))
+            self._waiting += [(*gone, *rest, other) for other in range(1, options[at])]
 
 
 class Choices:

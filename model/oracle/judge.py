@@ -15,11 +15,10 @@ import attrs
 
 from pagelaw.spec.language import Blocked, Value
 from pagelaw.spec.language.identifiers import forget_unused
-from pagelaw.spec.translation import is_dirty
 from pagelaw.spec.vocabulary import MPN, HintFrame, Key, Mapped, Page, ShortKey, Swapped
 
-from ..reference.printing import value_text
 from .candidate import Candidate
+from .choices import Ways
 from .events import LONGEST_LINE, Event, Events
 from .fields import Malformed
 from .header import Header, header
@@ -28,6 +27,7 @@ from .observing import mismatches, reset_to
 from .pending import MOST_STATES, Pending, reachable
 from .reasons import Reason, answers_otherwise, has_other_reason, is_not_refused, is_not_so, is_refused
 from .settling import NoWay, settle
+from .states import answer, changes, different
 
 MOST_CANDIDATES = 64
 """States that are kept: with more, those beyond are given up, and the verdict may be that nothing can be said."""
@@ -183,23 +183,20 @@ class Judge:
 
     def _outcomes(self, c: Candidate, event: Event) -> Iterator[tuple[Candidate, Reason | None]]:
         """The event in a copy of a state for each combination of choices that were not observed."""
-        waiting: list[tuple[int, ...]] = [()]
-        for _ in range(4 * MOST_CANDIDATES):
-            if not waiting:
-                return
-            decisions = waiting.pop()
+        ways = Ways(4 * MOST_CANDIDATES)
+        for decisions in ways:
             twin = c.copy()
-            yield twin, self._attempt(twin, event, decisions)
-            for at in range(len(decisions), len(twin.options)):
-                rest = (0,) * (at - len(decisions))
-                waiting += [(*decisions, *rest, other) for other in range(1, twin.options[at])]
-        self.given_up_at = self.given_up_at or event.number
+            reason = self._attempt(twin, event, decisions)
+            ways.had(twin.options)
+            yield twin, reason
+        if not ways.are_all:
+            self.given_up_at = self.given_up_at or event.number
 
     def _overlapping(self, event: Event, line: bytes) -> None:
         """An event while operations are under way: each may have taken any number of steps before it."""
         states: list[Candidate] = []
         for c in self.candidates:
-            found, is_all = reachable(c, fingerprint, max(MOST_STATES - len(states), 1))
+            found, is_all = reachable(c, max(MOST_STATES - len(states), 1))
             states += found
             if not is_all:
                 self.given_up_at = self.given_up_at or event.number
@@ -227,9 +224,9 @@ class Judge:
         c.begin(event.took, {}, ())
         name = pending.operation.name
         if event.refused:
-            if pending.started:
+            if pending.started and not pending.is_undone:
                 return Reason(f"{name} was refused, and has changed something by now", (f"that {name} is done",), ())
-            reason = self._refused(c, pending.operation.steps(c, *pending.arguments), event.refused)
+            reason = self._was_refused(c, pending, event.refused)
         elif not pending.finished:
             return Reason(f"{name} has ended, and is not done", (f"that {name} goes on, or is abandoned",), ("R-03",))
         else:
@@ -243,6 +240,14 @@ class Judge:
         if reason is None:
             self.exercised.update(pending.rules)
         return reason
+
+    def _was_refused(self, c: Candidate, pending: Pending, named: str | bool) -> Reason | None:
+        """Whether something stood in the way of an operation at some time since it began."""
+        if named in pending.refusals or (named is True and pending.refusals):
+            return None
+        reason = self._refused(c, pending.operation.steps(c, *pending.arguments), named)
+        meanwhile = tuple(f"a refusal: {one}" for one in sorted(pending.refusals))
+        return attrs.evolve(reason, allowed=tuple(dict.fromkeys((*reason.allowed, *meanwhile)))) if reason else None
 
     def _attempt(self, c: Candidate, event: Event, decisions: tuple[int, ...]) -> Reason | None:
         """The event, done in a state; why it cannot be, if it cannot."""
@@ -325,8 +330,8 @@ class Judge:
     def _violated(self, event: Event, line: bytes, reasons: list[Reason], before: list[Candidate]) -> None:
         settled_by = ""
         if self.given_up_at:
-            settled_by = (f"more than {MOST_CANDIDATES} states explained the trace at line {self.given_up_at}, and "
-                          "some were given up: naming the frames and slots taken from there on")  # fmt: skip
+            settled_by = (f"more states explained the trace at line {self.given_up_at} than are kept, and some were "
+                          "given up: naming the frames and slots taken from there on")  # fmt: skip
         unsettled = [reason for reason in reasons if reason.settled_by]
         if not settled_by and unsettled:
             settled_by = unsettled[0].settled_by
@@ -349,46 +354,6 @@ class Judge:
 
 NOTHING_SEEN: dict[Page, dict[str, Any]] = {}
 
-
-def answer(c: Candidate, kind: str, arguments: tuple[Any, ...]) -> Any:
-    """What the operation that was just done answers."""
-    if kind == "value":
-        return c.returned.number
-    names = {rule.__name__ for rule, _, _ in c.steps}
-    return "shared" if "merge" in names else "not shared"
-
-
-def changes(c: Candidate) -> tuple[str, ...]:
-    """What the event changed, field by field."""
-    told = []
-    for name, key, before, after in c.log.written():
-        if name in INNER and not c.by_steps:
-            continue
-        named = "" if key is None else "[" + (", ".join(map(repr, key)) if isinstance(key, tuple) else repr(key)) + "]"
-        told.append(f"{name}{named}: {value_text(before)} -> {value_text(after)}")
-    return tuple(map(c.in_their_names, told))
-
-
-def different(candidates: list[Candidate]) -> list[Candidate]:
-    """One of each state."""
-    if len(candidates) < 2:
-        return candidates
-    return list({fingerprint(c): c for c in reversed(candidates)}.values())[::-1]
-
-
-INNER = frozenset(("generation", "guest_table", "unsynced", "shadow", "tlb", "fill", "device_entry"))
-"""Fields that operations fill as they need them: states that differ there only explain the same operations."""
-
-
-def fingerprint(c: Candidate) -> Any:
-    """Equal for states that explain the same, with equal names."""
-    held = tuple(
-        frozenset(value.items()) if isinstance(value, dict) else value
-        for name, value in c.machine.written().items() if c.by_steps or name not in INNER
-    )  # fmt: skip
-    dirty = () if c.by_steps else frozenset(page for page in c.machine.kept if is_dirty(c.machine, page))
-    under_way = tuple((name, *one.key) for name, one in c.pending.items())
-    return held, dirty, frozenset(c.frames.of.items()), frozenset(c.slots.of.items()), under_way
 
 
 __all__ = ["ALLOWED", "FORBIDDEN", "LONGEST_LINE", "MALFORMED", "UNDETERMINED", "Judge", "Violation"]

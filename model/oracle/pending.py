@@ -7,7 +7,7 @@ operation that does not concern a page is one step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -48,11 +48,15 @@ from pagelaw.spec.vocabulary import (
 
 from ..reference.choosing import Proposal, Rule
 from .candidate import Candidate
+from .choices import Ways
 from .naming import Name
 from .operations import Operation as Named
+from .states import States
 
 MAY_GIVE_UP = frozenset(("scan", "page_out", "unshare", "migrate", "remap"))
 """Operations of the server: it may abandon them until they have had their effect, and nobody has to know."""
+MOST_WAYS = 64
+"""Combinations of choices tried for one step of an operation under way."""
 MOST_STATES = 96
 """States looked at for one event."""
 
@@ -73,6 +77,10 @@ class Pending:
     """The page that a scan is first to make a shared frame."""
     rules: tuple[str, ...] = ()
     """The steps that it has taken."""
+    refusals: frozenset[str] = frozenset()
+    """The reasons for which it may have been refused in some state since it began."""
+    is_undone: bool = False
+    """Whether it has given up, and left nothing changed: then it may have been refused as well."""
 
     @property
     def page(self) -> Page | None:
@@ -82,8 +90,8 @@ class Pending:
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal for operations that have come equally far."""
-        last = self.rules[-1:]
-        return self.operation.name, self.arguments, self.started, self.finished, self.returned, self.partner, last
+        at = self.started, self.finished, self.is_undone
+        return self.operation.name, self.arguments, at, self.returned, self.partner, self.rules[-1:]
 
 
 NEXT: dict[type, Rule] = {
@@ -157,30 +165,45 @@ ENDS: dict[str, Callable[[Candidate, Page, Rule], bool]] = {
 """Whether an operation is over after a step that leaves its page without one; others are when their page was moved."""
 
 
-def advanced(c: Candidate, name: Name, gives_up: bool = False) -> Candidate | None:
-    """A copy of the candidate in which an operation under way has taken its next step, or has given up; nothing if it
-    cannot."""
-    pending, twin = c.pending[name], c.copy()
-    twin.begin(pending.took, {}, ())
-    page, over = pending.page, True
-    try:
-        if page is None:
-            twin.run(pending.operation.steps(twin, *pending.arguments))
-        elif gives_up:
-            twin.do(operations.abandon, (page,))
-        else:
-            over = take_steps(twin, pending, page)
-    except Blocked:
-        return None
+def advanced(c: Candidate, name: Name, gives_up: bool, ways: Ways) -> Iterator[Candidate]:
+    """Copies of the candidate in which an operation under way has taken its next step, or has given up: one for each
+    choice that was not observed; none if it cannot."""
+    pending = c.pending[name]
+    for decisions in ways:
+        twin = c.copy()
+        twin.begin(pending.took, {}, decisions)
+        page, over = pending.page, True
+        try:
+            if page is None:
+                twin.run(pending.operation.steps(twin, *pending.arguments))
+            elif gives_up:
+                twin.do(operations.abandon, (page,))
+            else:
+                over = take_steps(twin, pending, page)
+        except Blocked:
+            ways.had(twin.options)
+            continue
+        ways.had(twin.options)
+        twin.pending[name] = after(twin, pending, over, gives_up)
+        yield twin
+
+
+def after(twin: Candidate, pending: Pending, over: bool, gives_up: bool) -> Pending:
+    """The operation after these steps."""
     partner = next((given[1] for rule, given, _ in twin.steps if rule is sharing.scan_finds_hint), pending.partner)
     rules = (*pending.rules, *(rule.__name__ for rule, _, _ in twin.steps))
     returned = twin.returned
     if over and pending.operation.answers == "outcome":
         returned = "shared" if "merge" in rules else "not shared"
-    twin.pending[name] = attrs.evolve(
-        pending, started=True, finished=over, returned=returned, partner=partner, rules=rules
-    )
-    return twin
+    return attrs.evolve(
+        pending, started=True, finished=over, returned=returned, partner=partner, rules=rules,
+        is_undone=gives_up and LASTS not in rules,
+    )  # fmt: skip
+
+
+LASTS = sharing.mark_shared.__name__
+"""The one step before an operation's effect that an abandonment does not take back: the hinted page's frame is listed
+as shared by then. All that other steps had, `abandon` gives back."""
 
 
 QUIET: frozenset[Rule] = frozenset((
@@ -232,20 +255,56 @@ def is_over(c: Candidate, pending: Pending, page: Page, step: Proposal) -> bool:
     return ends(c, page, rule)
 
 
-def reachable(c: Candidate, key: Callable[[Candidate], Any], most: int = MOST_STATES) -> tuple[list[Candidate], bool]:
+def reachable(c: Candidate, most: int = MOST_STATES) -> tuple[list[Candidate], bool]:
     """The candidate and all that it may have become by steps of operations under way; whether these are all."""
-    seen, waiting, found = {key(c)}, [c], list[Candidate]()
+    are_all = note_refusals(c)
+    found, waiting = States([c]), [c]
     while waiting:
-        if len(found) >= most:
-            return found, False
         one = waiting.pop()
-        found.append(one)
         for name, pending in one.pending.items():
             if pending.finished:
                 continue
             for gives_up in (False, True) if pending.operation.name in MAY_GIVE_UP and pending.started else (False,):
-                twin = advanced(one, name, gives_up)
-                if twin is not None and (known := key(twin)) not in seen:
-                    seen.add(known)
-                    waiting.append(twin)
-    return found, True
+                ways = Ways(MOST_WAYS)
+                for twin in advanced(one, name, gives_up, ways):
+                    are_all &= note_refusals(twin)
+                    if found.add(twin):
+                        waiting.append(twin)
+                are_all &= ways.are_all
+                if len(found) > most:
+                    return found.all()[:most], False
+    return found.all(), are_all
+
+
+def note_refusals(c: Candidate) -> bool:
+    """What stands in the way of each operation under way in this state: it may be refused for that, now or later.
+    Whether that is all.
+
+    An implementation looks at some time between the line in which an operation begins and the one in which it ends, and
+    says what it saw in the latter. So what it may have seen is gathered in each state on the way, and is part of the
+    candidate; states of one machine are kept apart only if neither has gathered all that the other has. To look back
+    from the end instead would ask for all states of all lines since.
+    """
+    are_all = True
+    for name, pending in c.pending.items():
+        if not pending.finished:
+            ways = Ways(MOST_WAYS)
+            c.pending[name] = attrs.evolve(pending, refusals=pending.refusals | refusals(c, pending, ways))
+            are_all &= ways.are_all
+    return are_all
+
+
+def refusals(c: Candidate, pending: Pending, ways: Ways) -> frozenset[str]:
+    """The reasons for which an operation may be refused in this state: before its first step, or where it waits."""
+    found: set[str] = set()
+    transfers = c.transfers
+    for decisions in ways:
+        c.begin(pending.took, {}, decisions)
+        c.transfers = transfers.copy()
+        step = next_step(c, pending) if pending.started and pending.page is not None else None
+        steps = pending.operation.steps(c, *pending.arguments) if not pending.started else [step] if step else []
+        found.update(c.run(steps, ask=True))
+        c.log.take_back()
+        ways.had(c.options)
+    c.transfers = transfers
+    return frozenset(found)

@@ -14,8 +14,8 @@ from pagelaw.spec.vocabulary import Ballooned, Mapped, Page, Swapped
 from ..oracle.candidate import Candidate
 from ..oracle.events import Events
 from ..oracle.header import Header, header
-from ..oracle.judge import answer
 from ..oracle.operations import OPERATIONS
+from ..oracle.states import answer
 from .serving import serve
 
 

@@ -19,8 +19,9 @@ from ...reference.choosing import Proposal
 from ..candidate import Candidate
 from ..events import Event, Events
 from ..header import VERSION, header
-from ..judge import ALLOWED, Judge, answer
+from ..judge import ALLOWED, Judge
 from ..operations import TransferName
+from ..states import answer
 
 Line = dict[str, Any]
 Found = int | str | bool
