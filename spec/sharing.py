@@ -129,15 +129,18 @@ def scan_finds_hint(s: Machine, page: Page, other: Page) -> None:
     revoke(s, other)
 
 
+@view
+def hint_is_fresh(s: Machine, page: Page) -> bool:
+    """Whether a page that left a hint still has a frame of its own, and still hashes to what the hint has stored."""
+    return frame_is_private(s, page) and s.hint[page] == HintFrame(s.short[key_of(s, page)])
+
+
 @rule("ESX-4.2-12", "ESX-4.2-13", "R-16", "R-20")
 def remove_stale_hint(s: Machine, page: Page) -> None:
     """A hint whose page hashes to something else now, or has no frame of its own, is removed."""
-    match s.hint[page]:
-        case HintFrame(key):
-            require(not frame_is_private(s, page) or s.short[key_of(s, page)] != key, Refused.MATCH_FIRST)
-            s.hint[page] = NoHint()
-        case _:
-            refuse(Refused.NOT_A_HINT)
+    require(s.hint[page] != NoHint(), Refused.NOT_A_HINT)
+    require(not hint_is_fresh(s, page), Refused.MATCH_FIRST)
+    s.hint[page] = NoHint()
 
 
 @view
@@ -399,6 +402,16 @@ def a_frame_with_room_is_found(s: Machine, page: Page, target: MPN) -> bool:
     room = s.most_sharers == 0 or reference_count(s, target) - s.pins[target] < s.most_sharers
     apart = s.zero_apart and s.contents[target] == s.zero
     return not (listed and (room or apart)) or enabled(scan_finds_shared_frame, s, page)
+
+
+@theorem("ESX-4.2-12", "ESX-4.2-13", "R-16", "R-20")
+def a_stale_hint_can_go(s: Machine, page: Page) -> bool:
+    """A hint can be removed if its page hashes to something else by now, or has no frame of its own any more."""
+    match s.hint[page]:
+        case HintFrame(key):
+            stale = not frame_is_private(s, page) or s.short[key_of(s, page)] != key
+            return not stale or enabled(remove_stale_hint, s, page)
+    return True
 
 
 @theorem("ESX-4.2-03", "ESX-4.2-12")

@@ -13,7 +13,6 @@ from pagelaw.spec import paging, sharing
 from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import VM, Blocked, require
 from pagelaw.spec.machine import Machine
-from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.vocabulary import (
     MPN,
     VCPU,
@@ -217,9 +216,7 @@ class Candidate(Choices):
 
     def note_stale_hint(self, page: Page) -> None:
         """After something was done to a page: whether its hint is stale now."""
-        s = self.machine
-        hint = s.hint[page]
-        if type(hint) is HintFrame and not (frame_is_private(s, page) and hint.key == s.short[sharing.key_of(s, page)]):
+        if type(self.machine.hint[page]) is HintFrame and not sharing.hint_is_fresh(self.machine, page):
             self.doubt(page, True)
 
     def doubt(self, page: Page, is_doubtful: bool) -> None:

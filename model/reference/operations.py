@@ -322,8 +322,7 @@ def look_up(s: Machine, page: Page, leaving: bool = False) -> Steps:
         yield from share_through_hint(s, page, live[0])
     else:
         for other in hinted:
-            key_now = s.short[sharing.key_of(s, other)]
-            if not operations.frame_is_private(s, other) or s.hint[other] != HintFrame(key_now):
+            if not sharing.hint_is_fresh(s, other):
                 yield sharing.remove_stale_hint, (other,)
         if leaving:
             yield sharing.scan_before_paging_misses, (page,)

@@ -293,7 +293,7 @@ class Server(Choosing):
             if type(left) is HintFrame and left.key is short and other is not page:
                 if s.operation[other] is not IDLE and self.chance(0.9):
                     return self.go_on(other)
-                if not operations.frame_is_private(s, other) or s.short[sharing.key_of(s, other)] is not short:
+                if not sharing.hint_is_fresh(s, other):
                     return sharing.remove_stale_hint, (other,)
                 if sharing.key_of(s, other) is key:
                     return sharing.scan_finds_hint, (page, other)
