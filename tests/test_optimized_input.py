@@ -10,6 +10,7 @@ import pytest
 from pagelaw.model.optimized.memory import MOST_OPERATIONS, MOST_TRANSFERS, Machine
 from pagelaw.model.optimized.pairing import Pair, Shape
 from pagelaw.model.optimized.refusing import BadInput, Refusal, TableFull
+from pagelaw.model.optimized.scanning import LEFT_HINT, MERGED
 from pagelaw.model.optimized.sharing import Memory
 
 
@@ -139,6 +140,9 @@ def test_without_a_free_frame_a_page_waits() -> None:
         ({"minimum": (5, 1)}, "minimum is 5: it must be 0 to the size of its VM, 4"),
         ({"overhead": (0.5, 0.5)}, "overhead is 0.5: it must be a whole number, 0 to"),
         ({"overhead": (-3, 0)}, "overhead is -3: it must be 0 to"),
+        ({"domains": (0,)}, r"domains is \(0,\): it must be a number for each of 2 VMs"),
+        ({"domains": (0, -1)}, "domain is -1: it must be 0 to"),
+        ({"domains": "AB"}, "domain is 'AB': it must be a whole number for each VM"),
         ({"pages": 4}, "pages of a VM is 4: it must be a whole number for each VM"),
         ({"frames": "8"}, "frames is '8': it must be a whole number, 1 to"),
         ({"count_top": 65_536}, "count_top is 65536: it must be 2 to 65,535"),
@@ -252,10 +256,24 @@ def test_a_vm_with_a_transfer_on_a_frame_that_its_page_has_left_is_not_powered_o
     assert pair.seen["power_off refused: VM_NOT_EMPTY"] == 1
 
 
+def test_domains_have_any_numbers_and_cost_no_bytes() -> None:
+    sizes: dict[str, Any] = {"pages": (1 << 12,) * 3, "frames": 3 << 12, "slots": 0, "minimum": (1 << 12,) * 3}
+    one, two = Memory(Machine(**sizes)), Memory(Machine(**sizes, domains=(70, 3, 70)))
+    assert two.bytes_kept() == one.bytes_kept()
+    for vm in range(3):
+        two.power_on(vm)
+        two.write(vm, 0, 0, b"the same")
+    assert [two.scan(vm, 0) for vm in range(3)] == [LEFT_HINT, LEFT_HINT, MERGED]
+    assert two.frame(two.place(0, 0)) == two.frame(two.place(2, 0)) != two.frame(two.place(1, 0))
+    for vm in range(3):
+        assert two.read(vm, 0, 0, 8) == b"the same"
+
+
 def test_many_hashes_at_once_are_those_of_one_at_a_time() -> None:
     for by_number in (False, True):
         memory = small(pages=(200, 1), frames=201, slots=201, by_number=by_number)
         for ppn in range(200):
             memory.write(0, ppn, 0, bytes([ppn % 7, ppn % 3]))
         frames = np.random.default_rng(0).permutation(200)
-        assert memory.hashing.of_all(frames).tolist() == [memory.hashing.of(frame) for frame in frames.tolist()]
+        hashing = memory.keys.hashing
+        assert hashing.of_all(frames).tolist() == [hashing.of(frame) for frame in frames.tolist()]

@@ -53,15 +53,27 @@ def test_the_memory_manager_conforms() -> None:
     assert {"merge", "break_sharing", "commit_page_out", "install_page_in", "pop"} <= found.rules.keys()
 
 
+WITH = {"sharing domains": ["--domains"]}
+"""What the memory manager can be run with."""
+
+
+@pytest.mark.parametrize("given", WITH.values(), ids=WITH)
+def test_it_conforms_with(given: list[str]) -> None:
+    found = conformed([*OPTIMIZED, *given], 30)
+    assert found.verdict == "allowed", found.told or found.failure
+    assert sum(found.done.values()) >= 2000
+
+
 @pytest.mark.deep
-def test_the_memory_manager_conforms_for_long() -> None:
-    assert conformed(OPTIMIZED, 1000).verdict == "allowed"
+@pytest.mark.parametrize("given", [[], *WITH.values()], ids=["nothing", *WITH])
+def test_the_memory_manager_conforms_for_long(given: list[str]) -> None:
+    assert conformed([*OPTIMIZED, *given], 1000).verdict == "allowed"
 
 
-@pytest.mark.parametrize("fault", ["IM-19", "IM-26"])
-def test_a_fault_of_the_memory_manager_is_forbidden(fault: str) -> None:
-    """Copy-on-write without the copy; a slot that is never free again."""
-    found = conformed([*OPTIMIZED, "--fault", fault], 20)
+@pytest.mark.parametrize(("fault", "given"), [("IM-19", ""), ("IM-26", ""), ("IM-47", "--domains")])
+def test_a_fault_of_the_memory_manager_is_forbidden(fault: str, given: str) -> None:
+    """Copy-on-write without the copy; a slot that is never free again; one sharing domain for all."""
+    found = conformed([*OPTIMIZED, "--fault", fault, *given.split()], 20)
     assert found.verdict == "forbidden"
     assert found.failure is not None
     assert found.failure.violation is not None

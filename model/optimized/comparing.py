@@ -19,6 +19,7 @@ from pagelaw.spec.vocabulary import (
     Alone,
     Ballooned,
     ComingIn,
+    Domain,
     Found,
     Free,
     HintFrame,
@@ -114,7 +115,9 @@ def of_page(
         yield from unless_equal(f"what {page!r} holds", held, due)
     hint: Any = NoHint()
     if has_hint(s, place):
-        hint = HintFrame(short_named(reference, int(hash_in_hint(s.records[number, 0], s.width))))
+        bits = 112 - 3 * int(s.width) - domain_bits(len(reference.ids[Domain]))
+        upper = reference.domain[page.vm].number << bits
+        hint = HintFrame(short_named(reference, int(hash_in_hint(s.records[number, 0], s.width)) - upper))
         high, low = s.records[number]
         named = int(vm_in_hint(high, low, s.width)), int(ppn_in_hint(low, s.width))
         yield from unless_equal(f"the page that the hint of {page!r} names", named, (page.vm.number, page.number))
@@ -128,6 +131,11 @@ def of_page(
     if stage and isinstance(due_stage, Found | Quiet | Alone | Same):
         mpn = reference.ids[MPN][int(frame_of_shared(s, stage[1]))]
         yield from unless_equal(f"frame held for {page!r}", mpn, due_stage.target)
+
+
+def domain_bits(domains: int) -> int:
+    """The bits at the upper end of a key that say which of so many domains it is in."""
+    return (domains - 1).bit_length()
 
 
 def short_named(reference: Reference, number: int) -> Any:
@@ -193,18 +201,19 @@ def of_table(memory: Memory, reference: Reference) -> Iterator[Difference]:
     """What the table lists, with counts in their fields and in the overflow table; that no record is lost."""
     s = memory.state
     listed = {}
-    for (_, key), entry in reference.table.items():
+    for (domain, key), entry in reference.table.items():
         if entry != NoEntry():
             assert isinstance(entry, SharedFrame)
-            listed[key.number] = entry.mpn
-            record = int(find_shared(s, np.uint64(key.number)))
+            listed[domain, key] = entry.mpn
+            number = domain.number << (64 - domain_bits(len(reference.ids[Domain]))) | key.number
+            record = int(find_shared(s, np.uint64(number)))
             found = int(frame_of_shared(s, record)) if record >= 0 else None
-            yield from unless_equal(f"frame listed under key {key.number:#x}", found, entry.mpn.number)
+            yield from unless_equal(f"frame that {domain!r} lists under key {key.number:#x}", found, entry.mpn.number)
             if record >= 0:
                 count = int(count_of(s, record))
                 yield from unless_equal(f"users of {entry.mpn!r}", count, reference_count(reference, entry.mpn))
                 bits = int(hash_in_shared(s.records[record, 0], s.width))
-                yield from unless_equal("hash stored", bits, key.number & ((1 << (112 - 2 * int(s.width))) - 1))
+                yield from unless_equal("hash stored", bits, number & ((1 << (112 - 2 * int(s.width))) - 1))
     shared = list(chained(memory, s.shared_heads))
     hints = list(chained(memory, s.hint_heads))
     large = sum(reference.overflow[mpn] > 0 for mpn in listed.values())

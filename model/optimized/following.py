@@ -21,7 +21,6 @@ from pagelaw.spec.vocabulary import (
     VCPU,
     Ballooned,
     ComingIn,
-    Domain,
     Idle,
     Mapped,
     Names,
@@ -63,6 +62,8 @@ class Shape:
     pages: tuple[int, ...] = (4, 4)
     frames: int = 8
     slots: int = 7
+    domains: int = 1
+    """Sharing domains: the VMs are dealt out to them in turn."""
     minimum: int = 1
     overhead: int = 1
     records: int | None = None
@@ -212,7 +213,7 @@ class Following:
                 yield sharing.scan_finds_shared_frame, (page,)  # refused: it may not be scanned
             if leaving and sharing.nothing_matches(s, page):
                 yield sharing.scan_before_paging_misses, (page,)
-            if s.table[s.ids[Domain][0], sharing.key_of(s, page)] == NoEntry():
+            if s.table[s.domain[page.vm], sharing.key_of(s, page)] == NoEntry():
                 yield from self._mark(page)
             yield from operations.share(s, page)
         elif found == LEFT_HINT:
@@ -280,7 +281,7 @@ class Following:
     def steps_of_start_share(self, _: Any, vm: int, ppn: int) -> Steps:
         """Through a hint, if no frame is listed."""
         s, page = self.reference, self.page(vm, ppn)
-        if sharing.may_be_scanned(s, page) and s.table[s.ids[Domain][0], sharing.key_of(s, page)] == NoEntry():
+        if sharing.may_be_scanned(s, page) and s.table[s.domain[page.vm], sharing.key_of(s, page)] == NoEntry():
             yield from self._mark(page)
         yield sharing.scan_finds_shared_frame, (page,)
 

@@ -151,7 +151,7 @@ class Guests(Core):
         record = number_of(self.state.pmap[page])
         set_entry(self.state, page, PRIVATE, new)
         set_tried(self.state, page, False)
-        self.drop_reference(record)
+        self.drop_reference(page, record)
 
     # The swap area, inwards.
 
@@ -222,7 +222,7 @@ class Guests(Core):
         if not self.pins[transfer.frame]:
             del self.pins[transfer.frame]
         if transfer.record is not None:
-            self.drop_reference(transfer.record)
+            self.drop_reference(transfer.page, transfer.record)
         else:
             self.mark_held(transfer.page)
 
@@ -350,7 +350,7 @@ class Guests(Core):
             case ("coming in", frame):
                 free_frame(self.state, frame)
             case ("found" | "quiet" | "alone" | "same", record):
-                self.drop_reference(record)
+                self.drop_reference(page, record)
             case ("slot held" | "written", slot):
                 self.slots.give_back(slot)
             case ("none",):

@@ -1,4 +1,8 @@
-"""The hash of a page's contents: 64 bits, the key of the sharing table (R-14: any function will do).
+"""The hash of a page's contents, 64 bits, and the key of the sharing table (R-14: any function will do).
+
+With several sharing domains the upper bits of a key are the number of the domain, and the lower ones of the hash go
+without: so each domain has buckets of its own, nothing of one agrees with anything of another, and no record needs a
+field for it.
 
 Of real bytes it is XXH3. Contents that are known by a 64-bit number are mixed so that different numbers have
 different hashes. A hash of one's own can be given, a weak one for instance, to see what collisions do.
@@ -7,7 +11,7 @@ different hashes. A hash of one's own can be given, a weak one for instance, to 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -21,7 +25,8 @@ from .state import Array
 Hash = Callable[[bytes], int]
 """Of what a page holds, as bytes."""
 
-ALL = (1 << 64) - 1
+ALL_BITS = 64
+ALL = (1 << ALL_BITS) - 1
 _ODD_ONE, _ODD_OTHER = np.uint64(0x9E6C63D0876A9A35), np.uint64(0xC2B2AE3D27D4EB4F)
 _SHIFT_ONE, _SHIFT_OTHER = np.uint64(32), np.uint64(29)
 
@@ -92,3 +97,31 @@ class Hashing:
 
     def _one_by_one(self, _base: int, frames: Array, _size: int, hashes: Array) -> None:
         hashes[:] = [self.of(frame) for frame in frames.tolist()]
+
+
+class Keys:
+    """The keys under which pages are in the sharing table: by their hashes, within the domains of their VMs.
+
+    first_page: the place of each VM's first page. domains: that of each VM, any number; nothing if there is one.
+    """
+
+    def __init__(self, hashing: Hashing, first_page: Array, domains: Sequence[int] = ()) -> None:
+        self.hashing, self._first_page = hashing, first_page
+        places = {domain: place for place, domain in enumerate(sorted(set(domains)))}
+        self._bits = np.uint64(max(0, len(places) - 1).bit_length())
+        self._upper = np.array([places[domain] << (ALL_BITS - int(self._bits)) for domain in domains if self._bits],
+                               np.uint64)  # fmt: skip
+
+    def of(self, page: int, frame: int) -> Any:
+        """The key of what is in a frame that a page has: uint64."""
+        hashed = np.uint64(self.hashing.of(frame))
+        return self._in_domain(page, hashed) if self._bits else hashed
+
+    def of_all(self, pages: Array, frames: Array) -> Array:
+        """The same of many."""
+        hashes = self.hashing.of_all(frames)
+        return self._in_domain(pages, hashes) if self._bits else hashes
+
+    def _in_domain(self, pages: Any, hashes: Any) -> Any:
+        vms = np.searchsorted(self._first_page, pages, side="right") - 1
+        return self._upper[vms] | hashes >> self._bits

@@ -22,7 +22,7 @@ from .pairing import Differs, Pair, Shape, ending
 CORNERS = (
     "a count goes into the overflow table", "a count comes out of it", "a chain of three", "stale hint dropped",
     "a hint agrees in part only", "equal hashes, different bytes", "a page changes between scan and comparison",
-    "one record is free", "TableFull",
+    "one record is free", "TableFull", "listed in another domain only", "listed in two domains",
 )  # fmt: skip
 """What a run has to come to, beside all that is refused."""
 
@@ -128,5 +128,7 @@ SHAPES = (
     Shape(), Shape(hashed=upper_bits_only), Shape(hashed=little_in_the_upper_bits),
     Shape(pages=(6, 3), frames=9, records=3), Shape(pages=(7, 2), frames=4), Shape(width=28, buckets=256, count_top=3),
     Shape(by_number=True, words=1, values=4), Shape(hashed=little_in_the_upper_bits, width=26, buckets=256),
+    Shape(pages=(3, 3, 3), frames=11, domains=2), Shape(width=28, buckets=256, domains=2, hashed=upper_bits_only),
 )  # fmt: skip
-"""Small machines: of real bytes and by number, with good and weak hashes, with few records, with wide numbers."""
+"""Small machines: of real bytes and by number, with good and weak hashes, with few records, with wide numbers; with two
+sharing domains."""

@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from .hashing import Hash, Hashing
+from .hashing import Hash, Hashing, Keys
 from .records import LOW, count_in
 from .refusing import BadInput, Refusal, all_whole, whole
 from .scanning import drop_hint, has_hint, is_private, own_frame
@@ -62,6 +62,8 @@ class Machine:
     """What each is guaranteed."""
     overhead: tuple[int, ...] = ()
     """Frames that each needs beside its pages; none if nothing is said."""
+    domains: tuple[int, ...] = ()
+    """The sharing domain of each: pages are shared within one only; one for all if nothing is said."""
     frames: int
     slots: int
     records: int | None = None
@@ -77,7 +79,8 @@ class Machine:
 
     def __attrs_post_init__(self) -> None:
         """Refuse what makes no sense."""
-        rows = (("pages", "pages of a VM", 1), ("minimum", "minimum", 0), ("overhead", "overhead", 0))
+        rows = (("pages", "pages of a VM", 1), ("minimum", "minimum", 0), ("overhead", "overhead", 0),
+                ("domains", "domain", 0))  # fmt: skip
         for field, name, least in rows:
             object.__setattr__(self, field, all_whole(name, getattr(self, field), least, LARGEST))
         for field, least in (("frames", 1), ("slots", 0)):
@@ -90,7 +93,10 @@ class Machine:
         bounds += [("buckets", self.buckets, 1, 1 << 24)] if self.buckets is not None else []
         for name, value, least, most in bounds:
             whole(name, value, least, most)
-        for name, each in (("minimum", self.minimum), ("overhead", self.overhead or (0,) * vms)):
+        of_all = (0,) * vms
+        for name, each in (
+            ("minimum", self.minimum), ("overhead", self.overhead or of_all), ("domains", self.domains or of_all)
+        ):  # fmt: skip
             if len(each) != vms:
                 raise BadInput(name, each, f"a number for each of {vms} VMs")
         for size, least in zip(self.pages, self.minimum, strict=True):
@@ -214,7 +220,7 @@ class Core:
         self.machine = machine
         self.state = new_state(machine)
         self.slots = Store(machine.slots, self.state.words.shape[1])
-        self.hashing = Hashing(self.state.words, hashed)
+        self.keys = Keys(Hashing(self.state.words, hashed), self.state.first_page, machine.domains)
         overhead = machine.overhead or (0,) * len(machine.pages)
         self.vms = [VM(*sizes) for sizes in zip(machine.minimum, machine.pages, overhead, strict=True)]
         self.reserved_memory = self.reserved_swap = 0
@@ -265,20 +271,20 @@ class Core:
     def let_go(self, page: int) -> None:
         """A page no longer uses its frame: one of its own is free again, a shared one has one user less."""
         if self.kind(page) == SHARED:
-            self.drop_reference(number_of(self.state.pmap[page]))
+            self.drop_reference(page, number_of(self.state.pmap[page]))
             return
         if has_hint(self.state, page):
             drop_hint(self.state, page)
         free_frame(self.state, own_frame(self.state, page))
 
-    def drop_reference(self, record: int) -> None:
-        """One user less of a shared frame; without users it leaves the table and is free."""
+    def drop_reference(self, page: int, record: int) -> None:
+        """One user less, for this page, of a shared frame; without users it leaves the table and is free."""
         s = self.state
         left = count_of(s, record) - 1
         set_count(s, record, left)
         if left == 0:
             frame = frame_of_shared(s, record)
-            leave_shared(s, record, np.uint64(self.hashing.of(frame)))
+            leave_shared(s, record, self.keys.of(page, frame))
             free_frame(s, frame)
 
     # Operations that take their time.

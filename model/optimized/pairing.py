@@ -23,21 +23,17 @@ import numpy as np
 from pagelaw.spec import sharing, translation
 from pagelaw.spec.language import Blocked, Contents
 from pagelaw.spec.operations import frame_is_private
-from pagelaw.spec.vocabulary import (
-    Domain,
-    HintFrame,
-    NoHint,
-    Page,
-)
+from pagelaw.spec.vocabulary import Domain, HintFrame, NoEntry, NoHint, Page
 
 from ..reference.journal import Log
 from ..reference.setup import Hashing as ReferenceHashing
 from ..reference.setup import Sizes, machine
-from .comparing import chain_lengths, differences
+from .comparing import chain_lengths, differences, domain_bits
 from .compiling import IS_COMPILED
 from .following import PLAIN, Differs, Shape, Steps
 from .following_all import FollowingAll
 from .guests import Transfer
+from .hashing import Hashing
 from .memory import Machine
 from .refusing import BadInput, Refusal, TableFull
 from .scanning import FALSE_MATCH, has_hint
@@ -87,14 +83,16 @@ class Pair(FollowingAll):
         self.memory = Memory(Machine(
             pages=shape.pages, minimum=(shape.minimum,) * len(shape.pages),
             overhead=(shape.overhead,) * len(shape.pages), frames=shape.frames, slots=shape.slots,
+            domains=tuple(number % shape.domains for number in range(len(shape.pages))),
             records=shape.records, buckets=shape.buckets, width=shape.width,
             count_top=shape.count_top, by_number=shape.by_number,
         ), shape.hashed)  # fmt: skip
         shift = 3 * shape.width - 48  # a hint stores the upper 112 - 3 * width bits of a hash
         self.reference = machine(Sizes(
             vms=len(shape.pages), pages=shape.pages, vcpus=3, virtual_pages=1, frames=shape.frames,
-            low_frames=shape.frames, slots=shape.slots, transfers=3, words=shape.words, values=shape.values,
-            minimum=shape.minimum, overhead=shape.overhead, count_top=shape.count_top, sample_size=1,
+            low_frames=shape.frames, slots=shape.slots, transfers=3, domains=shape.domains, words=shape.words,
+            values=shape.values, minimum=shape.minimum, overhead=shape.overhead, count_top=shape.count_top,
+            sample_size=1,
         ), ReferenceHashing(self.hash_of, lambda key: key >> shift))  # fmt: skip
         self.log = Log(self.reference)
         self.transfers: dict[int, Transfer] = {}
@@ -118,10 +116,9 @@ class Pair(FollowingAll):
         return bytes(row)
 
     def hash_of(self, held: Contents) -> int:
-        """The manager's hash of the specification's page."""
+        """The manager's key of the specification's page, but for its domain."""
         row = np.frombuffer(self.row(tuple(value.number for value in held.words)), np.uint64).reshape(1, -1)
-        probe = type(self.memory.hashing)(row.copy(), self.shape.hashed)
-        return probe.of(0)
+        return Hashing(row.copy(), self.shape.hashed).of(0) >> domain_bits(self.shape.domains)
 
     def offset(self, word: int) -> int:
         """Where a word is in a page."""
@@ -190,13 +187,16 @@ class Pair(FollowingAll):
             self._written.discard(place)
         if name in ("scan", "start_share"):
             page = self.page(*arguments[:2])
-            key, domain = sharing.key_of(self.reference, page), self.reference.ids[Domain][0]
+            key, domain = sharing.key_of(self.reference, page), self.reference.domain[page.vm]
             self.seen["a hint agrees in part only"] += any(
                 sharing.has_hint(self.reference, other, key, domain) and sharing.key_of(self.reference, other) != key
                 and frame_is_private(self.reference, other)
                 and self.reference.hint[other] == HintFrame(self.reference.short[sharing.key_of(self.reference, other)])
                 for other in self.pages
             )  # fmt: skip
+            listed = [one for one in self.reference.ids[Domain] if self.reference.table[one, key] != NoEntry()]
+            self.seen["listed in another domain only"] += bool(listed) and domain not in listed
+            self.seen["listed in two domains"] += len(listed) > 1
         self.seen["equal hashes, different bytes"] += name == "scan" and answer == FALSE_MATCH
 
     def _steps(self, name: str, arguments: tuple[Any, ...], answer: Any) -> Steps:

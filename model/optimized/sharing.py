@@ -90,13 +90,13 @@ class Memory(Guests):
         outcomes = np.full(len(places), NOT_PRIVATE, np.int64)
         fit = np.flatnonzero(self.scannable(places))
         asked = places[fit]
-        hashes = self.hashing.of_all(self.own_frames(asked))
+        hashes = self.keys.of_all(asked, self.own_frames(asked))
         done = np.zeros(len(asked), np.int64)
         at, known, of = 0, NO_RECORD, NO_HASH
         while at < len(asked):
             at, known = scan_many(self.state, asked, hashes, done, at, known, of)
             if at < len(asked):
-                of = np.uint64(self.hashing.of(int(frame_of_hint(self.state, known))))
+                of = self.key_of_hinted(known)
         outcomes[fit] = done
         return outcomes
 
@@ -114,16 +114,20 @@ class Memory(Guests):
         return frames
 
     def hash_of(self, vm: int, page: int) -> Any:
-        """The hash of what a page holds that may be scanned."""
+        """The key of what a page holds that may be scanned."""
         if not self.vm(vm).runs or not is_private(self.state, page) or page in self.stages:
             raise Refusal("NOT_PRIVATE")
-        return np.uint64(self.hashing.of(self.frame(page)))
+        return self.keys.of(page, self.frame(page))
+
+    def key_of_hinted(self, record: int) -> Any:
+        """The key of what a page holds now that left a hint."""
+        return self.keys.of(page_of_hint(self.state, record), frame_of_hint(self.state, record))
 
     def with_hashes(self, ask: Any) -> tuple[int, int]:
         """Ask, and where a hash has to be known first, ask again with it."""
         found, record = ask(NO_RECORD, NO_HASH)
         while found == NEEDS_HASH:
-            found, record = ask(record, np.uint64(self.hashing.of(int(frame_of_hint(self.state, record)))))
+            found, record = ask(record, self.key_of_hinted(record))
         return int(found), int(record)
 
     # The same in steps.
@@ -165,7 +169,7 @@ class Memory(Guests):
         else:
             self.end(page)
             set_tried(s, page, True)
-            self.drop_reference(record)
+            self.drop_reference(page, record)
         return equal
 
     def merge(self, vm: int, ppn: int) -> None:

@@ -1,6 +1,6 @@
 """The memory manager of `pagelaw.model.optimized` as an implementation, on real pages of 4,096 bytes.
 
-    python -m pagelaw.model.systems.optimized [--fault ID]
+    python -m pagelaw.model.systems.optimized [--domains] [--fault ID]
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from ..optimized.compiling import IS_COMPILED, PLAIN
@@ -26,6 +27,10 @@ WORD = 8
 TELLS = ("driver", "balloon_target", "swap_target")
 """Decisions of policy that the manager keeps to: all that a trace can tell of."""
 
+IN_DOMAINS = [
+    {"name": name, "pages": 4, "minimum": 1, "domain": domain} for name, domain in (("A", 4), ("B", 9), ("C", 4))
+]
+"""VMs in two sharing domains."""
 ANSWERED = ("read", "scan")
 """Operations that answer something."""
 
@@ -33,7 +38,8 @@ ANSWERED = ("read", "scan")
 class Optimized:
     """One machine, run by the memory manager. What it refuses it names; nothing is asked of the rules."""
 
-    def __init__(self) -> None:
+    def __init__(self, domains: bool = False) -> None:
+        self.needs = {"machine": {"vms": IN_DOMAINS}} if domains else {}
         self.operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             "power_on": lambda event: self.memory.power_on(self.vms[event["vm"]]),
             "power_off": self.power_off,
@@ -55,7 +61,8 @@ class Optimized:
 
     def start(self) -> dict[str, Any]:
         """What it can do."""
-        return {"pagelaw": 1, "system": "pagelaw optimized", "tells": [*TELLS], "operations": [*self.operations]}
+        return {"pagelaw": 1, "system": "pagelaw optimized", "tells": [*TELLS], "operations": [*self.operations],
+                **self.needs}  # fmt: skip
 
     def reset(self, machine: dict[str, Any]) -> dict[str, Any]:
         """A new machine."""
@@ -65,8 +72,8 @@ class Optimized:
         self.transfers: dict[str, Transfer] = {}
         self.memory = Memory(Machine(
             pages=tuple(vm["pages"] for vm in given), minimum=tuple(vm.get("minimum", 0) for vm in given),
-            overhead=tuple(vm.get("overhead", 0) for vm in given), frames=machine["frames"],
-            slots=machine.get("slots", 0), count_top=machine.get("count_top", 65_535),
+            overhead=tuple(vm.get("overhead", 0) for vm in given), domains=tuple(vm.get("domain", 0) for vm in given),
+            frames=machine["frames"], slots=machine.get("slots", 0), count_top=machine.get("count_top", 65_535),
         ))  # fmt: skip
         return {}
 
@@ -148,12 +155,10 @@ def main() -> None:
         os.execve(sys.executable, sys.orig_argv, os.environ | {PLAIN: "1"})
     parser = argparse.ArgumentParser(description="The memory manager as a program for pagelaw conform.")
     parser.add_argument("--fault", choices=faults(), metavar="ID", help="with a known fault: IM-1 and so on")
-    fault = parser.parse_args().fault
-    if fault is None:
-        serve(Optimized())
-        return
-    with switched_on(faults()[fault]):
-        serve(Optimized())
+    parser.add_argument("--domains", action="store_true", help="with three VMs in two sharing domains")
+    given = parser.parse_args()
+    with switched_on(faults()[given.fault]) if given.fault else nullcontext():
+        serve(Optimized(given.domains))
 
 
 if __name__ == "__main__":

@@ -177,8 +177,8 @@ def of_bytes(bits: int) -> dict[str, Any]:
     pages = 1 << bits
     memory = filled(pages, by_number=False)
     frames = np.arange(pages)
-    memory.hashing.of_all(frames[:100])
-    read, hashed = best(memory.state.words.sum), best(memory.hashing.of_all, frames)
+    memory.keys.hashing.of_all(frames[:100])
+    read, hashed = best(memory.state.words.sum), best(memory.keys.hashing.of_all, frames)
     del memory
     found: dict[str, Any] = {
         "pages": pages, "read": pages / read, "hash": pages / hashed, "of the limit": read / hashed,
