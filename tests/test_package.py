@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import pagelaw
+from pagelaw.__main__ import main
+from pagelaw.model import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("spec", "model", "proofs")
@@ -80,3 +82,14 @@ def test_module_runs_as_the_command() -> None:
     )
     assert result.returncode == 0, result.stderr
     assert "usage: pagelaw" in result.stdout
+
+
+def test_an_interruption_before_the_command_was_read_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupted)
+    assert main() == 130
+    assert capsys.readouterr() == ("", "pagelaw: interrupted\n")
