@@ -122,3 +122,20 @@ def test_no_unseen_scan_makes_a_frame_more_than_full() -> None:
     judge = with_options(events, most_sharers=2)
     assert judge.verdict == FORBIDDEN
     assert judge.violations[0].reasons[0].clauses == ("R-54",)
+
+
+@pytest.mark.parametrize("displace", [True, False])
+def test_a_page_in_low_memory_makes_room_for_a_hot_one(displace: bool) -> None:
+    sizes = {"vms": VMS, "frames": 6, "low": ["l0", "l1"], "slots": 8, "remap_after": 0}
+    header = {"pagelaw": 1, "machine": sizes, "options": {"displace": displace}}
+    events: list[Event] = [
+        write("A", 0, 1, "l0"), write("A", 1, 2, "h0"),
+        {"do": "start_transfer", "transfer": "t", "vm": "A", "page": 1, "writes": False, "took": {"buffer": "l1"}},
+        {"do": "end_transfer", "transfer": "t"}, write("B", 0, 3, "l1"),
+        {"do": "make_room", "vm": "A", "page": 0, "saw": [at("A", 0, "h1")]},
+        {"do": "remap", "vm": "A", "page": 1, "saw": [at("A", 1, "l0")]},
+    ]  # fmt: skip
+    judge = judged([*ON, *events], header)
+    assert judge.verdict == (ALLOWED if displace else FORBIDDEN), judge.violations
+    assert judge.freedoms == ({"displace": 1} if displace else {})
+    assert judged([*ON, *events[:4], *events[5:]], header).verdict == FORBIDDEN  # there a low frame was free

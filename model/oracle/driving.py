@@ -116,7 +116,7 @@ class Run:
 
 OF_A_PAGE = {
     "write": 10, "read": 6, "scan": 6, "touch": 1, "page_out": 3, "page_in": 1, "inflate": 2, "deflate": 1,
-    "unshare": 1, "migrate": 1, "remap": 1, "start_transfer": 2,
+    "unshare": 1, "migrate": 1, "remap": 1, "make_room": 1, "start_transfer": 2,
 }  # fmt: skip
 """Operations on a page, with how often they are drawn."""
 OF_A_VM = {
@@ -130,7 +130,7 @@ OF_A_VM = {
 OF_A_TRANSFER = {"transfer_write": 2, "transfer_read": 2, "end_transfer": 2}
 SENSIBLE = {
     "scan": (Mapped,), "page_out": (Mapped,), "page_in": (Swapped,), "deflate": (Ballooned,), "unshare": (Mapped,),
-    "migrate": (Mapped,), "remap": (Mapped,),
+    "migrate": (Mapped,), "remap": (Mapped,), "make_room": (Mapped,),
 }  # fmt: skip
 """Where a page should be for an operation to make sense."""
 VALUES = (0, 0, 1, 1, 2)

@@ -353,6 +353,16 @@ def remap(c: Candidate, page: Page) -> Steps:
 
 
 @operation()
+def make_room(c: Candidate, page: Page) -> Steps:
+    """A page moves from low to high memory, as no low frame is free for a page that is hot."""
+    s = c.machine
+    hot = next((one for one in s.ids[Page] if remapping.waits_for_low(s, one)), page)
+    c.freedoms.append("displace")
+    yield remapping.move_to_high, (page, hot, c.frame_for(page, low=False))
+    yield from reference.move(s, page)
+
+
+@operation()
 def migrate(c: Candidate, page: Page) -> Steps:
     """A page moves to another frame, for reasons of the server."""
     c.freedoms.append("migrate")

@@ -53,7 +53,7 @@ from .naming import Name
 from .operations import Operation as Named
 from .states import States
 
-MAY_GIVE_UP = frozenset(("scan", "page_out", "unshare", "migrate", "remap"))
+MAY_GIVE_UP = frozenset(("scan", "page_out", "unshare", "migrate", "remap", "make_room"))
 """Operations of the server: it may abandon them until they have had their effect, and nobody has to know."""
 MOST_WAYS = 64
 """Combinations of choices tried for one step of an operation under way."""
