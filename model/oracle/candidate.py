@@ -23,6 +23,7 @@ from pagelaw.spec.vocabulary import (
     NoHint,
     Page,
     Running,
+    Swapped,
     VPage,
 )
 
@@ -68,6 +69,10 @@ class Candidate(Choices):
         self.refused: Blocked | None = None
         self.unsettled: set[Page] = set()
         """Pages of which it was not seen where they were left by internal operations."""
+        self.elsewhere: set[Page] = set()
+        """Pages that were seen to have a frame or a slot since, but not which."""
+        self.unsure: set[Page] = set()
+        """Pages whose frame may be listed as shared since, or not, if they have it alone: until they are written."""
         self.doubtful: dict[Page, bool] = {}
         """Pages that left a hint which was stale at some time since: the implementation may have removed it then."""
         self.by_steps = False
@@ -85,6 +90,7 @@ class Candidate(Choices):
         twin.transfers = self.transfers.copy()
         twin.took, twin.seen_pages = self.took, self.seen_pages
         twin.unsettled, twin.doubtful = self.unsettled.copy(), self.doubtful.copy()
+        twin.elsewhere, twin.unsure = self.elsewhere.copy(), self.unsure.copy()
         twin.by_steps = self.by_steps
         twin.pending = self.pending.copy()
         twin.writers = self.writers.copy()
@@ -231,6 +237,44 @@ class Candidate(Choices):
         for page in pages:
             self.machine.hint[page] = NoHint()
             self.doubt(page, False)
+
+    # What was not seen of internal operations.
+
+    def left_alone(self) -> None:
+        """Internal operations may have happened: where pages are is not known until they are seen."""
+        there = [page for page, at in self.machine.pmap.items() if isinstance(at, Mapped | Swapped)]
+        self.unsettled.update(there)
+        self.unsure.update(there)
+
+    def are_seen(self, saw: Iterable[dict[str, Any]]) -> None:
+        """Where pages are was seen: in which frame or slot, or that they have one."""
+        for one in saw:
+            if "page" in one and one.keys() & {"frame", "slot", "is"}:
+                if not one.keys() & {"frame", "slot"} and one["page"] in self.unsettled:
+                    self.elsewhere.add(one["page"])
+                elif one.keys() & {"frame", "slot"}:
+                    self.elsewhere.discard(one["page"])
+                self.unsettled.discard(one["page"])
+
+    def frames_unnamed(self) -> list[MPN]:
+        """Frames in use by no name that is known."""
+        return [one for one in self.all_frames if not self._frame_is_free(one) and self.frames.name(one) is None]
+
+    @property
+    def left(self) -> set[Page]:
+        """Pages with a frame or slot of which it is not known which."""
+        pmap = self.machine.pmap
+        return {page for page in self.unsettled | self.elsewhere if isinstance(pmap[page], Mapped | Swapped)}
+
+    def is_unsure(self, page: Page, name: str) -> None:
+        """An operation was done whose outcome goes by hints and shared frames that were not seen: a scanned page may
+        share one since; one that is written may have left one, if it is not known that it had its frame alone."""
+        if name not in ("write", "start_transfer"):
+            (self.unsettled if name == "page_out" else self.elsewhere).add(page)
+            self.unsure.add(page)
+        elif page in self.unsure:
+            self.unsure.discard(page)
+            self.elsewhere.add(page)
 
     # Where guests reach their pages.
 

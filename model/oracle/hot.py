@@ -75,7 +75,7 @@ class Hot:
 
     def write(self, page: Page, key: tuple[VCPU, VPage], word: Word, value: int, entry: Cached, saw: Any) -> bool:
         """A vCPU writes a word through its TLB."""
-        if not entry.dirty or (saw is not None and not self.are_seen(saw, page, word, value)):
+        if not entry.dirty or page in self.c.unsure or (saw is not None and not self.are_seen(saw, page, word, value)):
             return False
         try:
             self.store(self.machine, *key, word, Value(value))
@@ -121,7 +121,9 @@ class Hot:
         except (KeyError, TypeError):
             return False
         backing = self.pmap[page]
-        if type(backing) is not Mapped or self.named.get(backing.mpn) != frame or page in self.c.unsettled:
+        if type(backing) is not Mapped or self.named.get(backing.mpn) != frame:
+            return False
+        if page in self.c.unsettled or page in self.c.elsewhere:
             return False
         if "words" not in one:
             return len(one) == 3

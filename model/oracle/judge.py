@@ -8,14 +8,14 @@ explains the trace no more. The trace is forbidden when none is left.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
 
 from pagelaw.spec.language import Blocked, Value
 from pagelaw.spec.language.identifiers import forget_unused
-from pagelaw.spec.vocabulary import MPN, HintFrame, Key, Mapped, Page, ShortKey, Swapped
+from pagelaw.spec.vocabulary import MPN, HintFrame, Key, Page, ShortKey
 
 from .candidate import Candidate
 from .choices import Ways
@@ -25,9 +25,18 @@ from .header import Header, header
 from .hot import Hot
 from .observing import mismatches, reset_to
 from .pending import MOST_STATES, Pending, reachable
-from .reasons import Reason, answers_otherwise, has_other_reason, is_not_refused, is_not_so, is_refused
+from .reasons import (
+    Reason,
+    answers_otherwise,
+    has_other_reason,
+    is_not_explained,
+    is_not_refused,
+    is_not_so,
+    is_refused,
+)
 from .settling import NoWay, settle
 from .states import answer, changes, different
+from .unseen import UNSURE, Unseen
 
 MOST_CANDIDATES = 64
 """States that are kept: with more, those beyond are given up, and the verdict may be that nothing can be said."""
@@ -70,6 +79,8 @@ class Judge:
         """The line at which states were given up, as there were too many."""
         self.settled_at = 0
         """The last line at which internal operations may have happened."""
+        self.kinds: frozenset[str] = frozenset()
+        """The kinds of those that may have happened by now."""
         self.exercised: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.freedoms: Counter[str] = Counter()
@@ -226,7 +237,7 @@ class Judge:
         if event.refused:
             if pending.started and not pending.is_undone:
                 return Reason(f"{name} was refused, and has changed something by now", (f"that {name} is done",), ())
-            reason = self._was_refused(c, pending, event.refused)
+            reason = self._was_refused(c, pending, event)
         elif not pending.finished:
             return Reason(f"{name} has ended, and is not done", (f"that {name} goes on, or is abandoned",), ("R-03",))
         else:
@@ -241,11 +252,12 @@ class Judge:
             self.exercised.update(pending.rules)
         return reason
 
-    def _was_refused(self, c: Candidate, pending: Pending, named: str | bool) -> Reason | None:
+    def _was_refused(self, c: Candidate, pending: Pending, event: Event) -> Reason | None:
         """Whether something stood in the way of an operation at some time since it began."""
+        named = event.refused
         if named in pending.refusals or (named is True and pending.refusals):
             return None
-        reason = self._refused(c, pending.operation.steps(c, *pending.arguments), named)
+        reason = self._refused(c, event, pending.operation.steps(c, *pending.arguments), named)
         meanwhile = tuple(f"a refusal: {one}" for one in sorted(pending.refusals))
         return attrs.evolve(reason, allowed=tuple(dict.fromkeys((*reason.allowed, *meanwhile)))) if reason else None
 
@@ -260,30 +272,37 @@ class Judge:
             try:
                 settle(c, event.saw, event.settles)
             except NoWay as no:
-                return Reason(str(no), (), no.clauses, settled_by=no.settled_by)
-            self.settled_at = event.number
-            c.unsettled.update(page for page, at in c.machine.pmap.items() if isinstance(at, Mapped | Swapped))
+                return self._told(c, event, is_not_explained(c, no), lambda unseen: False)
+            self.settled_at, self.kinds = event.number, self.kinds | frozenset(event.settles)
+            c.left_alone()
         elif operation is not None:
             c.by_steps = c.by_steps or event.what == "step"
             steps = operation.steps(c, *event.arguments)
             if event.refused:
-                reason = self._refused(c, steps, event.refused)
+                reason = self._refused(c, event, steps, event.refused)
                 if reason is not None:
                     return reason
             else:
                 try:
                     c.run(steps)
                 except Blocked as refused:
-                    return is_refused(c, refused, operation.name)
+                    why = refused.reason
+                    return self._told(c, event, is_refused(c, refused, operation.name),
+                                      lambda unseen: unseen.is_refused(why))  # fmt: skip
                 for one in event.arguments:
                     if type(one) is Page and type(c.machine.hint[one]) is HintFrame and one not in c.doubtful:
                         c.note_stale_hint(one)
                 due = None if event.got is None else answer(c, operation.answers, event.arguments)
+                if not self.kinds <= {"migrate"} and operation.name in UNSURE:
+                    c.is_unsure(next(one for one in event.arguments if isinstance(one, Page)), operation.name)
+                    self.kinds |= UNSURE[operation.name]
                 reason = self._seen(c, event)
                 if reason is not None:
                     return reason
                 if due != event.got:
-                    return answers_otherwise(c, event.got, due)
+                    page = event.arguments[0]
+                    return self._told(c, event, answers_otherwise(c, event.got, due),
+                                      lambda unseen: event.got == "shared" and unseen.is_alone(page))  # fmt: skip
                 if len(c.steps) > 1:
                     c.remember_writers(event.number)
                 return None
@@ -293,23 +312,38 @@ class Judge:
         """Whether the state is what was seen."""
         if not event.saw:
             return None
-        for wrong in mismatches(c, event.saw):
-            return is_not_so(c, wrong, changes(c))
-        if c.unsettled:
-            c.unsettled.difference_update(
-                one["page"] for one in event.saw if one.keys() & {"frame", "slot", "is"} and "page" in one
-            )
+        wrong = list(mismatches(c, event.saw))
+        if wrong:
+            first = next((one for one in wrong if one.field == "contents"), wrong[0])
+            return self._told(c, event, is_not_so(c, first, changes(c)),
+                              lambda unseen: unseen.contradicts(event.saw), first.field)  # fmt: skip
+        if c.unsettled or c.elsewhere:
+            c.are_seen(event.saw)
         return None
 
-    def _refused(self, c: Candidate, steps: Any, named: str | bool) -> Reason | None:
+    def _told(self, c: Candidate, event: Event, reason: Reason, is_certain: Callable[[Unseen], bool],
+              field: str = "") -> Reason:  # fmt: skip
+        """The reason, and whether internal operations that nobody saw may be why."""
+        if not self.kinds:
+            return reason
+        if c.pending:
+            return attrs.evolve(reason, may_be_older=True)
+        unseen = Unseen(c, self.kinds)
+        name = event.operation.name if event.operation is not None else ""
+        return attrs.evolve(reason, lasts=reason.lasts or is_certain(unseen),
+                            may_be_older=unseen.may_be_older(name, event.arguments, field))  # fmt: skip
+
+    def _refused(self, c: Candidate, event: Event, steps: Any, named: str | bool) -> Reason | None:
         reasons = c.run(steps, ask=True)
         c.forget_ended_transfers()
         if not reasons:
-            return is_not_refused(c, named, changes(c))
+            return self._told(c, event, is_not_refused(c, named, changes(c)),
+                              lambda unseen: unseen.is_not_refused(named))  # fmt: skip
         if named is not True and named not in reasons:
             assert c.refused is not None
             assert isinstance(named, str)
-            return has_other_reason(c, named, reasons, c.refused)
+            return self._told(c, event, has_other_reason(c, named, reasons, c.refused),
+                              lambda unseen: unseen.is_not_refused(named))  # fmt: skip
         return None
 
     def _count(self, c: Candidate, event: Event) -> None:
@@ -320,13 +354,6 @@ class Judge:
         for rule, _, _ in c.steps:
             self.exercised[rule.__name__] += 1
 
-    def _may_be_older(self, event: Event, reason: Reason) -> bool:
-        """Whether hints that were left unseen could be why, or a frame that a page alone has and that may be shared no
-        more."""
-        name = event.operation.name if event.operation is not None else ""
-        alone = reason.rule == "break_sharing" and reason.is_last_user
-        return not reason.lasts and (name in ("scan", "page_out") or (name == "write" and alone))
-
     def _violated(self, event: Event, line: bytes, reasons: list[Reason], before: list[Candidate]) -> None:
         settled_by = ""
         if self.given_up_at:
@@ -335,12 +362,12 @@ class Judge:
         unsettled = [reason for reason in reasons if reason.settled_by]
         if not settled_by and unsettled:
             settled_by = unsettled[0].settled_by
-        left = before[0].unsettled
+        left = before[0].left
         if not settled_by and left and not all(reason.lasts for reason in reasons):
             pages = [reason.page for reason in reasons if reason.page in left] or [min(left, key=repr)]
             settled_by = (f"where internal operations left page {pages[0]!r} was not seen: its frame or slot at the "
                           "last settlement before this line")  # fmt: skip
-        if not settled_by and self.settled_at and all(self._may_be_older(event, reason) for reason in reasons):
+        if not settled_by and any(reason.may_be_older and not reason.lasts for reason in reasons):
             settled_by = (f"what internal operations did at line {self.settled_at} beside moving pages was not seen: "
                           "whether scans left hints, whether a page came back to a frame of its own")  # fmt: skip
         told = line.decode(errors="replace").strip()

@@ -207,7 +207,8 @@ def of_frame(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     """How many use it, and as what."""
     name, mpn = one["frame"], c.frames.find(one["frame"])
     if mpn is None:
-        yield Mismatch(f"frame {name}", "in use", "free: no page is known to have it", ("ESX-2-09",))
+        if not any(fits(c, one, mpn) for mpn in c.frames_unnamed()):
+            yield Mismatch(f"frame {name}", "in use", "free: no page is known to have it", ("ESX-2-09",))
         return
     count, shared = reference_count(c.machine, mpn), isinstance(c.machine.frame[mpn], Shared)
     if "users" in one and one["users"] != count:
@@ -218,6 +219,12 @@ def of_frame(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
         yield Mismatch(
             f"frame {name}", one["is"], "shared" if shared else "private", ("ESX-4.2-06",), field="frame", key=mpn
         )
+
+
+def fits(c: Candidate, one: dict[str, Any], mpn: MPN) -> bool:
+    """Whether a frame is used as was seen of one."""
+    count, kind = reference_count(c.machine, mpn), "shared" if isinstance(c.machine.frame[mpn], Shared) else "private"
+    return bool(one.get("users", count) == count and one.get("is", kind) == kind)
 
 
 def of_slot(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:

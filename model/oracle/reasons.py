@@ -11,15 +11,14 @@ from typing import Any
 
 import attrs
 
-from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import REGISTER, Blocked
 from pagelaw.spec.refusals import Refused
-from pagelaw.spec.vocabulary import Mapped, Page
 
 from ..reference.beside import asked
 from ..reference.printing import step_text, value_text
 from .candidate import Candidate
 from .observing import Mismatch
+from .settling import NoWay
 
 Rule = Callable[..., Any]
 
@@ -44,9 +43,9 @@ class Reason:
     """What the operation changes, as the specification has it."""
     page: Any = None
     lasts: bool = False
-    """Whether it holds wherever internal operations may have left pages: it is about what they hold."""
-    is_last_user: bool = False
-    """Whether it is of a page that alone has a shared frame."""
+    """Whether it holds wherever internal operations that nobody saw may have left pages (see `unseen`)."""
+    may_be_older: bool = False
+    """Whether it may not hold though it was seen where each page is."""
     settled_by: str = ""
     """What would have to be seen to say whether it can be after all."""
 
@@ -115,9 +114,7 @@ def is_refused(c: Candidate, refused: Blocked, named: str) -> Reason:
         allowed = ("a frame that is free",)
     if refused.reason is Refused.NO_FREE_SLOT and c.machine.free_slots:
         allowed = ("a slot that is free",)
-    backing = c.machine.pmap[arguments[0]] if arguments and isinstance(arguments[0], Page) else None
-    alone = isinstance(backing, Mapped) and reference_count(c.machine, backing.mpn) == 1
-    return attrs.evolve(refusing(c, told, allowed, rule, refused), is_last_user=alone)
+    return refusing(c, told, allowed, rule, refused)
 
 
 def is_not_refused(c: Candidate, reason: str | bool, changed: tuple[str, ...]) -> Reason:
@@ -155,6 +152,16 @@ def refusing(c: Candidate, told: str, allowed: tuple[str, ...], rule: Rule, refu
     return Reason(
         told, allowed, tuple(dict.fromkeys(clauses)), rule.__name__, sentence_of(rule), found.told, tuple(since)
     )
+
+
+def is_not_explained(c: Candidate, no: NoWay) -> Reason:
+    """What was seen after a settlement is explained by no internal operations, or by none that were found."""
+    if no.refused is None:
+        return Reason(str(no), (), no.clauses, settled_by=no.settled_by, lasts=no.lasts)
+    rule, arguments, _ = c.steps[-1]
+    told = (f"{no}; for that it would take {c.in_their_names(step_text(rule, arguments))}, which is refused: "
+            f"{no.refused.reason.value}")  # fmt: skip
+    return attrs.evolve(refusing(c, told, (), rule, no.refused), settled_by=no.settled_by)
 
 
 def answers_otherwise(c: Candidate, got: Any, due: Any) -> Reason:

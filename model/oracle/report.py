@@ -19,6 +19,8 @@ from .reasons import Reason
 WIDTH = 110
 MOST_SHOWN = 5
 """States whose reasons are shown."""
+HIDDEN = ("page", "settled_by", "may_be_older")
+"""Fields of a reason that only the judge asks for."""
 
 
 def text(judged: Judged) -> Iterator[str]:
@@ -121,7 +123,7 @@ def as_json(judged: Judged) -> dict[str, Any]:
     assert judged.header is not None
     violations = [
         {"line": one.line, "event": one.event, "settled_by": one.settled_by or None, "reasons": [
-            attrs.asdict(reason, filter=lambda field, value: field.name not in ("page", "settled_by") and bool(value))
+            attrs.asdict(reason, filter=lambda field, value: field.name not in HIDDEN and bool(value))
             for reason in one.reasons
         ]} for one in judged.violations
     ]  # fmt: skip

@@ -38,22 +38,35 @@ from .observing import held
 class NoWay(Exception):
     """What was seen cannot be explained: not at all, or not with what was seen (`settled_by` says what is missing)."""
 
-    def __init__(self, told: str, clauses: tuple[str, ...], settled_by: str = "") -> None:
+    def __init__(
+        self, told: str, clauses: tuple[str, ...], settled_by: str = "", lasts: bool = False,
+        refused: Blocked | None = None,
+    ) -> None:  # fmt: skip
+        """lasts: whether that is so wherever pages were left before. refused: the step that would be needed and is
+        not allowed: the last that the candidate has done."""
         super().__init__(told)
-        self.clauses, self.settled_by = clauses, settled_by
+        self.clauses, self.settled_by, self.lasts, self.refused = clauses, settled_by, lasts, refused
+
+
+UNTRIED = "all pages' frames and slots after each internal operation"
+"""What would have to be seen to say whether others than those that were tried explain it."""
 
 
 def settle(c: Candidate, saw: list[dict[str, Any]], kinds: tuple[str, ...]) -> None:
     """Do what explains what was seen. NoWay, if there is nothing that does."""
     settling = Settling(c, {one["page"]: one for one in saw if "page" in one}, kinds)
-    settling.contradictions()
+    try:
+        settling.contradictions()
+    except NoWay as no:
+        no.lasts = True
+        raise
     try:
         settling.page_out()
         settling.bring_together()
         settling.move()
     except Blocked as refused:
-        told = f"was left to itself, and no internal operations were found for what was seen: {refused.reason.value}"
-        raise NoWay(told, (), "all pages' frames and slots after each internal operation") from None
+        told = f"was left to itself, and no internal operations were found by which {settling.explained}"
+        raise NoWay(told, (), UNTRIED, refused=refused) from None
 
 
 class Settling:
@@ -61,6 +74,8 @@ class Settling:
 
     def __init__(self, c: Candidate, seen: dict[Page, dict[str, Any]], kinds: tuple[str, ...]) -> None:
         self.c, self.s, self.seen, self.kinds = c, c.machine, seen, kinds
+        self.explained = "pages are where they were seen"
+        """What it does steps for."""
         self.groups: dict[Name, list[Page]] = {}
         for page, one in seen.items():
             if "frame" in one:
@@ -70,11 +85,13 @@ class Settling:
             if "slot" in one:
                 self.slots.setdefault(one["slot"], []).append(page)
 
-    def may(self, kind: str, told: str, clauses: tuple[str, ...]) -> None:
-        """NoWay, if the trace does not say that such internal operations may have happened."""
+    def may(self, kind: str, told: str, clauses: tuple[str, ...], otherwise: bool = False) -> None:
+        """NoWay, if the trace does not say that such internal operations may have happened. otherwise: whether others
+        may have done the same, which are not tried."""
+        self.explained = told
         if kind not in self.kinds:
             raise NoWay(f"{told}; that takes an internal operation {kind!r}, and the trace allows only "
-                        f"{', '.join(self.kinds)} here", clauses)  # fmt: skip
+                        f"{', '.join(self.kinds)} here", clauses, UNTRIED if otherwise else "")  # fmt: skip
 
     def run(self, steps: Iterable[Any]) -> None:
         """Do the steps of an internal operation."""
@@ -203,7 +220,10 @@ class Settling:
         if holder is None or "scan" not in self.kinds or Mapped(holder) in [s.pmap[page] for page in seen]:
             return []
         others = [page for page in s.ids[Page] if s.pmap[page] == Mapped(holder)]
-        leaves = not isinstance(s.frame[holder], Shared) and not self.seen.keys().isdisjoint(others)
+        told = [self.seen[page] for page in others if page in self.seen]
+        leaves = not isinstance(s.frame[holder], Shared) and any(
+            one.keys() & {"frame", "slot"} or one.get("is") != "resident" for one in told
+        )
         return [] if leaves else [
             page for page in others[:1]
             if memory_of(s, page) == memory_of(s, seen[0]) and s.domain[page.vm] == s.domain[seen[0].vm]
@@ -218,7 +238,8 @@ class Settling:
     def share(self, page: Page, anchor: Page) -> None:
         """A page came to share the frame of another."""
         s = self.s
-        self.may("scan", f"pages {page!r} and {anchor!r} share a frame", ("ESX-4.2-06",))
+        tried_first = "page_out" if "scan" not in self.kinds else "scan"  # a page-out tries to share the page
+        self.may(tried_first, f"pages {page!r} and {anchor!r} share a frame", ("ESX-4.2-06",))
         if isinstance(s.frame[self.frame(page)], Shared):
             self.take_apart(page)
         if not isinstance(s.frame[self.frame(anchor)], Shared):
@@ -243,7 +264,7 @@ class Settling:
 
     def take_apart(self, page: Page, name: Name | None = None) -> None:
         """A page in a shared frame got one of its own."""
-        self.may("unshare", f"page {page!r} has left its shared frame", ("ESX-4.2-08",))
+        self.may("unshare", f"page {page!r} has left its shared frame", ("ESX-4.2-08",), self.may_have_gone(page))
         self.c.took = {"frame": f"(for {page!r})" if name is None else name}
         self.run(operations.unshare(self.c, page))
         self.c.took = {}
@@ -272,6 +293,16 @@ class Settling:
             if left in waiting and self.c.frames.find(left) is None:
                 ready.append(left)
 
+    def may_have_gone(self, page: Page) -> bool:
+        """Whether a page may have come to another frame by the swap area, or to that of a page that was not seen."""
+        if {"page_out", "page_in"} <= set(self.kinds):
+            return True
+        s, shares = self.s, not {"scan", "page_out"}.isdisjoint(self.kinds)
+        return shares and any(
+            other != page and other not in self.seen and memory_of(s, other) == memory_of(s, page)
+            for other, at in s.pmap.items() if isinstance(at, Mapped | Swapped)
+        )  # fmt: skip
+
     def is_there(self, name: Name) -> bool:
         """Whether all pages seen in this frame are in it; a frame without a name gets this one."""
         backings = {self.s.pmap[page] for page in self.groups[name]}
@@ -296,7 +327,7 @@ class Settling:
             for page in pages[1:]:
                 self.share(page, first)
             return
-        self.may("migrate", f"page {first!r} is in another frame", ("ESX-2-08",))
+        self.may("migrate", f"page {first!r} is in another frame", ("ESX-2-08",), self.may_have_gone(first))
         self.c.took = {"frame": name}
         self.run(operations.migrate(self.c, first))
         self.c.took = {}
