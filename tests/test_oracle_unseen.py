@@ -146,6 +146,13 @@ def test_a_page_that_was_seen_in_some_frame_may_be_in_another() -> None:
     assert judged([*WRITTEN, resident, saw(page("A", 0, slot="s1"))]).verdict == FORBIDDEN
 
 
+def test_a_page_out_shares_with_what_it_finds_and_leaves_no_hint() -> None:
+    together = only("page_out") | {"saw": [at("A", 0, "f1"), at("B", 0, "f1")]}
+    assert judged([*WRITTEN, together]).verdict == FORBIDDEN
+    assert judged([*WRITTEN, {"do": "scan", "vm": "A", "page": 0}, together]).verdict == ALLOWED
+    assert judged([*WRITTEN, SEEN, together]).verdict == UNDETERMINED  # a scan may have left the hint
+
+
 def test_no_internal_operations_were_found_says_which_pages_and_what_refuses() -> None:
     """One frame: a page cannot have moved to another."""
     header = HEADER | {"machine": HEADER["machine"] | {"frames": 1, "slots": 4, "vms": [{"name": "A", "pages": 4}]},

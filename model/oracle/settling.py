@@ -238,12 +238,13 @@ class Settling:
     def share(self, page: Page, anchor: Page) -> None:
         """A page came to share the frame of another."""
         s = self.s
-        tried_first = "page_out" if "scan" not in self.kinds else "scan"  # a page-out tries to share the page
-        self.may(tried_first, f"pages {page!r} and {anchor!r} share a frame", ("ESX-4.2-06",))
+        domain, key = s.domain[anchor.vm], sharing.key_of(s, anchor)
+        is_found = isinstance(s.frame[self.frame(anchor)], Shared) or sharing.has_hint(s, anchor, key, domain)
+        kind = "page_out" if is_found and "scan" not in self.kinds else "scan"  # a page-out shares, but leaves no hint
+        self.may(kind, f"pages {page!r} and {anchor!r} share a frame", ("ESX-4.2-06",), bool(self.c.unsure))
         if isinstance(s.frame[self.frame(page)], Shared):
             self.take_apart(page)
         if not isinstance(s.frame[self.frame(anchor)], Shared):
-            domain, key = s.domain[anchor.vm], sharing.key_of(s, anchor)
             if not sharing.has_hint(s, anchor, key, domain):
                 self.run(((sharing.scan_leaves_hint, (anchor,)),))
             self.run(reference.share_through_hint(s, page, anchor))
