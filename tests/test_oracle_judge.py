@@ -107,6 +107,20 @@ def test_the_condition_that_is_false_is_named_and_who_made_it_so() -> None:
     assert "ESX-3.2-11" in reason.clauses
 
 
+def test_a_condition_about_every_vcpu_is_named() -> None:
+    """It has no key that could be worked out."""
+    steps: list[dict[str, Any]] = [
+        {"do": "power_on", "vm": "A"}, write("A", 0, 1), {"do": "page_out", "vm": "A", "page": 0},
+        {"step": "start_page_in", "cpu": ["A", 0], "page": ["A", 0], "new": "f1"},
+        {"step": "finish_read", "cpu": ["A", 0]}, {"step": "abandon", "page": ["A", 0]},
+        {"step": "power_vm_off", "vm": "A"}, {"step": "reap", "page": ["A", 0]},
+        {"step": "finish_power_off", "vm": "A"},
+    ]  # fmt: skip
+    reason = only_reason(judged(steps))
+    assert reason.conjunct.startswith("s.each(VCPU, vm).every(lambda cpu: s.fetch[cpu] == NoFetch()) (spec/power.py:")
+    assert reason.rule == "finish_power_off"
+
+
 def test_several_reasons_to_refuse_may_hold_and_any_is_allowed() -> None:
     for reason in ("NO_MEMORY_TO_RESERVE", "NO_SWAP_TO_RESERVE"):
         header = HEADER | {

@@ -84,12 +84,17 @@ def conjunct(trace: TracebackType | None) -> Conjunct:
 
 
 def reads(condition: ast.expr, frame: FrameType) -> Iterator[tuple[str, Any]]:
-    """What a condition reads of the state, with the keys worked out: `s.driver[vm]` as ("driver", A)."""
+    """What a condition reads of the state, with the keys worked out: `s.driver[vm]` as ("driver", A).
+
+    Of what it asks of every member of a sort the keys are left out: there is not one.
+    """
+    bound = {argument.arg for one in ast.walk(condition) if isinstance(one, ast.Lambda) for argument in one.args.args}
     for one in ast.walk(condition):
         if (
             isinstance(one, ast.Subscript)
             and isinstance(one.value, ast.Attribute)
             and getattr(one.value.value, "id", "") == "s"
+            and bound.isdisjoint(name.id for name in ast.walk(one.slice) if isinstance(name, ast.Name))
         ):
             key = eval(compile(ast.Expression(one.slice), "<key>", "eval"), frame.f_globals, frame.f_locals)
             yield one.value.attr, key

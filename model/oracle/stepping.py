@@ -43,6 +43,7 @@ def header_of(sizes: Sizes, options: tuple[str, ...]) -> dict[str, Any]:
         for n in range(sizes.vms)
     ]  # fmt: skip
     made: dict[str, Any] = {name: getattr(sizes, name) for name in PLAIN if getattr(sizes, name) is not None}
+    made["transfers"] = max(sizes.transfers, 1)  # a machine without any is told as one that has some and uses none
     made |= {name: str(getattr(sizes, name)) for name in FRACTIONS}
     made |= {"vms": vms, "low": [repr(MPN(n)) for n in range(min(sizes.low_frames, sizes.frames))],
              "frame_names": [repr(MPN(n)) for n in range(sizes.frames)]}  # fmt: skip
@@ -85,7 +86,8 @@ class Stepping:
             counts = {"resident": s.resident[vm], "swapped": s.swapped[vm], "ballooned": s.balloon_size[vm]}
             policy = {"touched": s.touched[vm], "estimate": str(s.estimate[vm]), "target": s.target[vm]}
             saw.append({"vm": name, **counts, **policy})
-        return [*saw, {"free_frames": s.free_frames, "state": type(s.reclamation).__name__.lower()}]
+        counts = {"free_frames": s.free_frames, "free_slots": s.free_slots}
+        return [*saw, counts | {"state": type(s.reclamation).__name__.lower()}]
 
     def of_translation(self, virtual: VPage, entry: Translation, by: dict[str, int]) -> dict[str, Any]:
         """What an entry of a shadow table or TLB leads to."""
