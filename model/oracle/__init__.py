@@ -7,4 +7,6 @@ observing   whether a state is what was seen
 settling    internal operations that explain what was seen after the implementation was left to itself
 judge       the set of candidates, event by event, and the verdict
 report      the verdict as text and as JSON
+scenarios   what other projects have as tests, told as operations of a trace, with the numbers they publish
+vectors     files with which a program can be held against the specification without Python
 """

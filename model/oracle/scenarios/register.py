@@ -64,9 +64,14 @@ def case_name(case: dict[str, Any]) -> str:
 
 def all_cases() -> Iterator[tuple[Scenario, dict[str, Any]]]:
     """Every case of every scenario, in order of their ids."""
-    for one in sorted(scenarios().values(), key=lambda one: (one.id.split("-")[0], int(one.id.split("-")[1]))):
+    for one in scenarios_in_order():
         for case in one.cases:
             yield one, case
+
+
+def scenarios_in_order() -> list[Scenario]:
+    """All scenarios in order of their ids."""
+    return sorted(scenarios().values(), key=lambda one: (one.id.split("-")[0], int(one.id.split("-")[1])))
 
 
 def scenarios() -> dict[str, Scenario]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pagelaw.spec.language import REGISTER, enabled
+from pagelaw.spec.reports import frames_shared, pages_saved
 from pagelaw.spec.vocabulary import Idle, Mapped, Page
 
 from .register import scenario
@@ -15,6 +16,7 @@ KSM = "LTP testcases/kernel/mem/ksm/"
 KT = "Linux tools/testing/selftests/mm/ksm_tests.c, "
 KF = "Linux tools/testing/selftests/mm/ksm_functional_tests.c, "
 ALONE = "with no second page of the same contents a page shares with nobody"
+NOT_COUNTED = "the test reads counters, which leave the frame out (R-55)"
 A, B, C, D = 97, 98, 99, 100
 """What pages are filled with."""
 
@@ -198,6 +200,51 @@ def share_07(s: Scene, groups: int, pages: int) -> None:
         s.fill(name, A, range(pages))
     s.scan(everything(s))
     counted(s, everything(s), 1, (0, 0, 1) if groups * pages == 1 else None)
+
+
+@scenario("share-08", KT + "check_ksm_merge", pages=(0, 1, 2, 3, 4, 5, 6, 7, 20), most=(0, 2, 3))
+def share_08(s: Scene, pages: int, most: int) -> None:
+    """Equal pages of one VM, a frame having no more users than a limit allows: further frames come to be shared."""
+    s.begin({"A": max(pages, 1)}, options={"most_sharers": most})
+    s.on()
+    s.fill("A", A, range(pages))
+    s.scan(candidates(s, pages))
+    limited(s, pages, most)
+    intact(s, {"A": A}, pages)
+
+
+def limited(s: Scene, pages: int, most: int) -> None:
+    """What the kernel's test computes for so many equal pages. most: users of a frame at most; 0: no limit."""
+    if most == 0 and pages < 2:
+        s.expect("frames counted as shared", frames_shared(s.s), None, "1 (ESX-4.2-06)", 0, ALONE)
+        s.expect("pages saved", pages_saved(s.s), None, "d - 1 (ESX-4.2-06)", 0, ALONE)
+        return
+    if most == 0:
+        shared, saved, rule = 1, pages - 1, "one frame for all (ESX-4.2-06)"
+    elif pages % most in (0, 1):
+        shared = pages // most
+        saved, rule = shared * (most - 1), "d div m frames, each with m users (R-54)"
+    else:
+        shared = pages // most + 1
+        saved, rule = pages - shared, "d div m + 1 frames, the last of them not full (R-54)"
+    s.expect("frames counted as shared", frames_shared(s.s), shared, rule)
+    s.expect("pages saved", pages_saved(s.s), saved, rule)
+
+
+@scenario("share-09", KT + "check_ksm_zero_page_merge", pages=(0, 1, 2, 3, 7), apart=(True, False))
+def share_09(s: Scene, pages: int, apart: bool) -> None:
+    """Pages of zeros: kept apart they share a frame that counts as none; else they share one like all others."""
+    s.begin({"A": max(pages, 1)}, options={"zero_apart": True} if apart else None)
+    s.on()
+    s.fill("A", 0, range(pages))
+    s.scan(candidates(s, pages))
+    if apart:
+        s.expect("frames counted as shared", frames_shared(s.s), 0, "0: the frame of zeros is kept apart (R-55)")
+        s.expect("pages saved", pages_saved(s.s), 0, "0 (R-55)")
+        s.expect("frames of all pages", frames_of(s), None, "one for all zeros (R-55)", min(pages, 1), NOT_COUNTED)
+    else:
+        limited(s, pages, 0)
+    intact(s, {"A": 0}, pages)
 
 
 @scenario("share-10", KT + "check_ksm_numa_merge", may_share=(True, False))
