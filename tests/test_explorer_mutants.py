@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from pagelaw.model.explorer.acting import calls_in_vain
-from pagelaw.model.explorer.gallery import MACHINES
+from pagelaw.model.explorer.gallery import MACHINES, NOT_SHOWN
 from pagelaw.model.explorer.search import explore
 from pagelaw.model.reference.beside import asked, parameter_sorts
 from pagelaw.proofs import mutants
@@ -179,13 +179,6 @@ SHOWN: dict[str, tuple[str, int, str]] = {
     "SYN-101": ("limit-zeros", 0, "a_balloon_stops_short_where_it_must_or_may"),
     "SYN-102": ("dying", 0, "a_balloon_that_is_not_done_can_grow"),
     "SYN-103": ("after-power-off-balloon", 5, "a_balloon_that_is_too_large_can_shrink"),
-}
-NOT_SHOWN = {
-    "SYN-2": "it is a parameter that is wrong: no machine is set up with a tax rate of 1",
-    "SYN-81": "a law refuses it, about two machines that differ in their tax: the explorer asks what is true of one",
-    "SYN-90": "no machine tries a step that the reading in force does not have",
-    "SYN-89": "laws refuse it; no rule asks for a tax that follows scarcity",
-    "SYN-83": "on no machine is more to be taken than another VM has; a law refuses it, about two machines",
 }
 QUICK = ("SH-3", "LK-1", "PO-6", "RM-5")
 

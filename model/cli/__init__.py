@@ -16,10 +16,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import check, conform, explore, figures, judge, mutants, runs, serve, systems
+from . import check, conform, explore, figures, judge, mutants, runs, serve, systems, vectors
 from .reading import BadInput
 
-COMMANDS = (check, explore, mutants, runs, judge, conform, systems, figures, serve)
+COMMANDS = (check, explore, mutants, runs, judge, conform, systems, vectors, figures, serve)
 
 EPILOG = """\
 examples:
@@ -32,6 +32,7 @@ examples:
   pagelaw judge TRACE              whether what an implementation did is allowed
   pagelaw conform -- PROGRAM       drive an implementation, and judge it
   pagelaw systems linux            the kernel of this machine, run and judged
+  pagelaw vectors DIR              files with which a program in any language can be tested
   pagelaw figures DIR              the paper's experiments, run on the rules and drawn
   pagelaw serve FILE               a server with VMs of your own
 """

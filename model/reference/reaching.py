@@ -141,8 +141,10 @@ def path_taken(recorder: Recorder, s: Machine, rule: Rule, arguments: tuple[Any,
 class Reaching:
     """Looks for a run to every path that is expected."""
 
-    def __init__(self, expected: Iterable[str]) -> None:
-        self.expected = list(expected)
+    def __init__(
+        self, expected: Iterable[str], machines: Sequence[Sizes] = MACHINES, moods: Sequence[dict[str, int]] = MOODS
+    ) -> None:
+        self.expected, self.machines, self.moods = list(expected), machines, moods
         self.runs: dict[str, Run] = {}
         self.recorder = Recorder()
         self.steps = 0
@@ -165,10 +167,10 @@ class Reaching:
         """Random runs on each machine in turn, until nothing is missing or the time (of the processor) is over."""
         started = process_time()
         for number in count() if rounds is None else range(rounds):
-            for sizes in MACHINES:
+            for sizes in self.machines:
                 if not self._left or process_time() - started > seconds:
                     return
-                self.random_run(sizes, seed + number, MOODS[number % len(MOODS)])
+                self.random_run(sizes, seed + number, self.moods[number % len(self.moods)])
 
     def shorten(self) -> None:
         """Shorten every run that was found."""
@@ -181,7 +183,7 @@ class Reaching:
     def look_again(self, seed: int, rounds: int = 20, longer_than: int = 25) -> None:
         """Look for other runs to the paths whose runs are long, and keep the shorter ones."""
         long = [path for path, run in self.runs.items() if len(run.steps) > longer_than]
-        again = Reaching(long)
+        again = Reaching(long, self.machines, self.moods)
         again.search(seed, rounds=rounds)
         again.shorten()
         self.steps += again.steps

@@ -88,8 +88,8 @@ class Sizes:
     balloon_short: bool = False
     migrate: bool = False
     share_first: bool = True
-    garbage: int = 0
-    """Seed of what is in the frames and slots at boot."""
+    garbage: int | None = 0
+    """Seed of what is in the frames and slots at boot; None: zeros."""
 
 
 def hash_of(contents: Contents, bits: int | None) -> int:
@@ -151,9 +151,10 @@ def machine(sizes: Sizes, hashing: Hashing | None = None) -> Machine:
     hashing = hashing or Hashing.of(sizes)
     ids = identifiers(sizes, hashing)
     zero = Contents((Value(0),) * sizes.words)
+    at_boot = ids[Contents] if sizes.garbage is not None else [zero]
     random = Random(sizes.garbage)
-    in_frames = {mpn: random.choice(ids[Contents]) for mpn in ids[MPN]}
-    in_slots = {slot: random.choice(ids[Contents]) for slot in ids[Slot]}
+    in_frames = {mpn: random.choice(at_boot) for mpn in ids[MPN]}
+    in_slots = {slot: random.choice(at_boot) for slot in ids[Slot]}
     made = Machine.start(
         {sort: tuple(members) for sort, members in ids.items()},
         zero=zero,

@@ -1,0 +1,68 @@
+"""Vectors used from outside: programs are started and spoken to, and nothing of pagelaw is called."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from . import replay_vectors
+from .test_vectors import FOLDER, KINDS, vectors
+
+ALLOWED, FORBIDDEN = "allowed", "forbidden"
+
+
+def test_the_replayer_imports_nothing_of_pagelaw() -> None:
+    assert "import pagelaw" not in Path(replay_vectors.__file__).read_text(encoding="utf-8")
+
+
+def test_scenarios_are_played_on_a_program_in_json_lines() -> None:
+    """By a program that knows the files only, on one that knows the protocol only."""
+    command = [sys.executable, replay_vectors.__file__, str(FOLDER), sys.executable, "-m",
+               "pagelaw.model.systems.reference"]  # fmt: skip
+    played = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    reasons = [replay_vectors.cannot(vector) for vector in vectors("scenarios").values()]
+    assert reasons.count("") > 100
+    told = ", ".join(f"{reasons.count(why)} {f'skipped: {why}' if why else 'passed'}" for why in sorted(set(reasons)))
+    assert played.stdout.strip() == told
+
+
+@pytest.mark.parametrize("wrong", ["got", "words", "frame", "free_frames"])
+def test_the_replayer_notices(wrong: str) -> None:
+    """A program that answers something else."""
+    vector = vectors("scenarios")["scenarios/share-01/pages-2"]
+    with replay_vectors.Program([sys.executable, "-m", "pagelaw.model.systems.reference"]) as program:
+        replay_vectors.play(program, vector)
+        events = json.loads(json.dumps(vector["events"]))
+        for event in events:
+            if wrong == "got" and event.get("got") == "shared":
+                event["got"] = "not shared"
+            for seen in event.get("saw", ()) if event["do"] == "scan" else ():
+                if wrong in seen:
+                    seen[wrong] = {"words": [1], "frame": "m0", "free_frames": 0}[wrong]
+        with pytest.raises(replay_vectors.Wrong, match="scenarios/share-01/pages-2: event"):
+            replay_vectors.play(program, vector | {"events": events})
+
+
+def test_vectors_are_traces_that_the_command_judges(tmp_path: Path) -> None:
+    """`pagelaw judge` allows each that starts from power-on; and forbids what a fault tells, in its line."""
+    due: dict[str, tuple[str, int | None]] = {}
+    for kind in ("rules", "refusals", *(["faults"] if "faults" in KINDS else [])):
+        for name, vector in vectors(kind).items():
+            events, file = replay_vectors.events_of(vector), name.replace("/", "_")
+            (tmp_path / file).write_text(replay_vectors.trace(vector, events), encoding="utf-8")
+            due[file] = ALLOWED, None
+            wrong = vector.get("wrong")
+            if wrong is not None:
+                text = replay_vectors.trace(vector, [*events[: wrong["event"]], wrong["tells"]])
+                (tmp_path / f"{file}-wrong").write_text(text, encoding="utf-8")
+                due[f"{file}-wrong"] = FORBIDDEN, wrong["event"] + 2
+    command = [sys.executable, "-m", "pagelaw", "judge", "--json", str(tmp_path / "judged.json"), *due]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=500)
+    for found in json.loads((tmp_path / "judged.json").read_text(encoding="utf-8")):
+        line = found["violations"][0]["line"] if found["violations"] else None
+        assert (found["verdict"], line) == due.pop(found["trace"]), found["trace"]
+    assert not due
