@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from pagelaw.model.cli import main
-from pagelaw.model.oracle.capabilities import capabilities
-from pagelaw.model.oracle.driving import Run
+from pagelaw.model.oracle.capabilities import CROWDED_EVERY, OTHERS, capabilities
+from pagelaw.model.oracle.conforming import Conformed, one_run
+from pagelaw.model.oracle.driving import Drawing, Run
+from pagelaw.model.oracle.judge import Judge
 from pagelaw.model.oracle.machine import Differs, state_machine
 from pagelaw.model.systems.reference import Reference
+from pagelaw.spec.frames import reference_count
+from pagelaw.spec.vocabulary import MPN
 
 START = """
 import sys, json, time, os
@@ -145,3 +152,66 @@ def test_the_operations_of_a_run_are_those_that_it_names() -> None:
     run = Run(reference, capabilities(reference.start()))
     assert run.do({"do": "power_on", "vm": "A"}) is None
     assert run.do({"do": "read", "vm": "A", "page": 0, "word": 0}) is None
+
+
+CANNOT = """    plain = m["cmd"] == "reset" and "low" not in line and "overhead" not in line
+    start(seq) if m["cmd"] == "start" else answer(seq) if m["cmd"] == "stop" or plain else answer(seq, unsupported=True)
+"""
+
+
+def test_machines_that_a_program_cannot_be_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script, to = tmp_path / "small.py", tmp_path / "found.json"
+    script.write_text(START + CANNOT, encoding="utf-8")
+    assert main(["conform", "--runs", "10", "--steps", "4", "--json", str(to), "--", sys.executable, str(script)]) == 3
+    assert "runs left out: low memory (1), overhead (1)" in capsys.readouterr().out
+    found = json.loads(to.read_text(encoding="utf-8"))
+    assert found["runs"] == sum(found["machines"].values()) == 8
+    assert found["unsupported_machines"] == {"low memory": 1, "overhead": 1}
+
+
+def test_a_program_that_can_be_no_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "none.py"
+    script.write_text(START + CANNOT.replace("plain = ", "plain = False and "), encoding="utf-8")
+    assert main(["conform", "--runs", "3", "--", sys.executable, str(script)]) == 3
+    assert "it can be none of the machines" in capsys.readouterr().out
+    assert main(["smoke", "--", sys.executable, str(script)]) == 3
+    assert "unsupported" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", OTHERS)
+@pytest.mark.parametrize("profile", ["esx", "linux"])
+def test_the_reference_is_allowed_on_every_machine(what: str, profile: str) -> None:
+    reference, found = Reference(profile), Conformed()
+    able = capabilities(reference.start()).on(OTHERS[what])
+    assert all(one_run(reference, able, found, 150, seed) is None for seed in range(4))
+    assert found.events == 600
+    if what == "low memory":
+        assert found.rules["move_to_low"]
+        assert found.rules["start_bounce_in"]
+
+
+def test_a_frame_comes_to_have_more_users_than_a_byte_counts() -> None:
+    reference = Reference()
+    able = capabilities(reference.start()).of_run(CROWDED_EVERY // 2)
+    run = Run(reference, able)
+    for event in Drawing(run, Random(0)).beginning():
+        assert run.do(event) is None
+    s = run.judge.candidates[0].machine
+    assert max(reference_count(s, mpn) for mpn in s.ids[MPN]) > 256
+
+
+@pytest.mark.parametrize("tells", [[], ["swap_target"]])
+def test_who_tells_of_a_decision_is_held_to_it(tells: list[str]) -> None:
+    """The example of the guide."""
+    vms = [{"name": "A", "pages": 4}]
+    judge = Judge()
+    written: list[dict[str, Any]] = [
+        {"do": "write", "vm": "A", "page": page, "word": 0, "value": page + 1} for page in range(2)
+    ]
+    out: list[dict[str, Any]] = [{"do": "page_out", "vm": "A", "page": page} for page in range(2)]
+    header = {"pagelaw": 1, "machine": {"vms": vms, "frames": 4, "slots": 4}, "tells": tells}
+    level = {"do": "set_swap_target", "vm": "A", "pages": 1}
+    for line in (header, {"do": "power_on", "vm": "A"}, *written, level, *out):
+        judge.line(json.dumps(line).encode())
+    assert judge.verdict == ("forbidden" if tells else "allowed")
+    assert not tells or judge.violations[0].reasons[0].allowed == ("a refusal: NO_PAGE_TO_TAKE",)

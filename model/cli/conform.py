@@ -34,8 +34,16 @@ the protocol, a line each way:
   {"cmd": "stop", "seq": 3}
     {"seq": 3}
 An operation that it refuses it answers with "refused" and the name of the reason (or
-true), one that it cannot do with "unsupported": true. `pagelaw judge --format` tells all
-operations and all that can be seen. tests/implementations has programs to copy.
+true), one that it cannot do with "unsupported": true; so it answers a reset to a machine
+that it cannot be (more VMs or pages than it has room for, several vCPUs, low memory,
+overhead, sharing domains): those runs are left out, and counted in the report.
+"machine" in the answer to start says which sizes it needs, as in "machine": {"words": 1}.
+"tells" there says of which decisions of policy the operations tell: driver (start_driver,
+stop_driver), balloon_target (set_balloon_target), swap_target (set_swap_target). A program
+that says "tells": ["swap_target"] pages out only below the level last set, and has to
+refuse more (NO_PAGE_TO_TAKE); of one that does not, any level it needs is taken to be set.
+`pagelaw judge --format` tells all operations and all that can be seen.
+tests/implementations has programs to copy.
 """
 
 EXAMPLES = """
@@ -125,6 +133,7 @@ def run_replay(arguments: argparse.Namespace, program: Restarted) -> int:
     """The operations of a trace, once more."""
     from pagelaw.model.oracle.capabilities import Capabilities, capabilities
     from pagelaw.model.oracle.conforming import events_of, replay
+    from pagelaw.model.oracle.driving import Unsupported
     from pagelaw.model.oracle.fields import Malformed
     from pagelaw.model.oracle.program import Broken
     from pagelaw.model.oracle.telling import failure_text
@@ -141,6 +150,9 @@ def run_replay(arguments: argparse.Namespace, program: Restarted) -> int:
         return CODES[broken.how]
     except Malformed as wrong:
         raise reading.BadInput(str(wrong)) from None
+    except Unsupported:
+        print("unsupported: it cannot be the machine of this trace")
+        return CODES["unsupported"]
     finally:
         program.end()
     if failure is None:
@@ -172,6 +184,7 @@ def lines_of(name: str) -> list[str]:
 def run_smoke(arguments: argparse.Namespace) -> int:
     """Do it; the exit code."""
     from pagelaw.model.oracle.capabilities import capabilities
+    from pagelaw.model.oracle.driving import Unsupported
     from pagelaw.model.oracle.fields import Malformed
     from pagelaw.model.oracle.program import Broken
     from pagelaw.model.oracle.smoke import smoke
@@ -201,6 +214,9 @@ def run_smoke(arguments: argparse.Namespace) -> int:
         print(f"garbled: {wrong}")
         show_errors(program.errors)
         return 1
+    except Unsupported:
+        print(f"unsupported: it cannot be the machine {json.dumps(able.machine)}")
+        return CODES["unsupported"]
     finally:
         program.end()
     print(
@@ -219,6 +235,7 @@ def show_errors(errors: str) -> None:
 
 def text(found: Conformed, command: Sequence[str], folder: Path | None) -> Iterator[str]:
     """All that is to be said."""
+    from pagelaw.model.oracle.report import wrapped
     from pagelaw.model.oracle.telling import failure_text
 
     system = found.able.header.get("system", command[0]) if found.able is not None else command[0]
@@ -232,6 +249,10 @@ def text(found: Conformed, command: Sequence[str], folder: Path | None) -> Itera
     yield f"  {found.runs} runs, {found.events:,} operations, {seen}"
     if found.unsupported:
         yield f"  unsupported: {', '.join(f'{name} ({count})' for name, count in sorted(found.unsupported.items()))}"
+    if found.unsupported_machines:
+        left_out = sorted(found.unsupported_machines.items())
+        yield from wrapped(f"machines that it cannot be, with the runs left out: "
+                           f"{', '.join(f'{name} ({count})' for name, count in left_out)}")  # fmt: skip
     failure = found.failure
     if failure is None:
         if found.errors.strip():
@@ -270,7 +291,10 @@ def as_json(found: Conformed) -> dict[str, Any]:
         "verdict": found.verdict, "told": found.told or None,
         "header": found.able.header if found.able is not None else None,
         "runs": found.runs, "events": found.events, "operations": dict(sorted(found.done.items())),
-        "unsupported": dict(sorted(found.unsupported.items())), "rules": dict(sorted(found.rules.items())),
+        "unsupported": dict(sorted(found.unsupported.items())),
+        "machines": dict(sorted(found.machines.items())),
+        "unsupported_machines": dict(sorted(found.unsupported_machines.items())),
+        "rules": dict(sorted(found.rules.items())),
         "refusals": dict(sorted(found.refusals.items())),
         "failure": None if failure is None else {
             "seed": found.seed, "told": list(failure_text(failure)),

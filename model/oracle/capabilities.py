@@ -28,12 +28,33 @@ MACHINE: dict[str, Any] = {
     "frames": 10, "slots": 12, "words": 2,
 }  # fmt: skip
 """The machine that is used, where an implementation needs nothing else: small, so that frames run out."""
-OTHERS: tuple[dict[str, Any], ...] = (
-    {}, {"frames": 5}, {"slots": 7},
-    {"frames": 14, "slots": 24, "vms": [{"name": "A", "pages": 12}, {"name": "B", "pages": 12}]},
-    {"frames": 5, "vms": [{"name": "A", "pages": 4, "minimum": 3}, {"name": "B", "pages": 4, "minimum": 3}]},
-)  # fmt: skip
-"""How the machine differs from run to run: fewer frames, slots or frames too few for both VMs."""
+
+def equal_vms(names: str, **more: Any) -> list[dict[str, Any]]:
+    """VMs of one kind."""
+    return [{"name": name, **more} for name in names]
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "few pages": {},
+    "few frames": {"frames": 5},
+    "few slots": {"slots": 7},
+    "more pages than frames": {"frames": 14, "slots": 24, "vms": equal_vms("AB", pages=12)},
+    "several vCPUs": {"vcpus": 3},
+    "low memory": {"frames": 8, "low": ["f0", "f1", "f2"], "low_reserve": 1, "remap_after": 0},
+    "frames for one VM only": {"frames": 5, "vms": equal_vms("AB", pages=4, minimum=3)},
+    "overhead": {"vms": [
+        {"name": "A", "pages": 6, "minimum": 1, "overhead": 2}, {"name": "B", "pages": 6, "overhead": 1}]},
+    "sharing domains": {"frames": 12, "slots": 18, "vms": [
+        {"name": "A", "pages": 5}, {"name": "B", "pages": 5, "domain": 1}, {"name": "C", "pages": 5}]},
+    "many VMs": {"frames": 16, "slots": 24, "vms": equal_vms("ABCDE", pages=5, minimum=1)},
+}  # fmt: skip
+"""How the machine differs from run to run, each by a name for the report."""
+CROWD = "hundreds of equal pages"
+CROWDED: dict[str, Any] = {"frames": 40, "slots": 280, "vms": equal_vms("ABCDE", pages=56)}
+"""One machine more, now and then: a frame may come to have more users than a byte counts."""
+CROWDED_EVERY = 50
+CROWDED_STEPS = 6
+"""So many times as many operations as another run has: each page is to be used and scanned."""
 
 
 @attrs.frozen
@@ -46,11 +67,24 @@ class Capabilities:
     """Sizes that it needs to be as they are."""
     largest: int = 2**64 - 1
     """The largest number that a word can hold."""
+    what: str = "few pages"
+    """What the machine is called in the report."""
+    longer: int = 1
+    """So many times as many operations as others does a run on it have."""
 
     def of_run(self, number: int) -> Capabilities:
         """The same with the machine of one of many runs."""
-        other = OTHERS[number % len(OTHERS)]
-        return attrs.evolve(self, header=self.header | {"machine": MACHINE | other | self.needs})
+        if number % CROWDED_EVERY == CROWDED_EVERY // 2:
+            return attrs.evolve(self.on(CROWDED), what=CROWD, longer=CROWDED_STEPS)
+        what = tuple(OTHERS)[number % len(OTHERS)]
+        return attrs.evolve(self.on(OTHERS[what]), what=what)
+
+    def on(self, other: dict[str, Any]) -> Capabilities:
+        """The same on a machine that differs so, save in what the implementation needs."""
+        sizes = MACHINE | other | self.needs
+        if "low" in sizes and "low" not in self.needs:
+            sizes["low"] = sizes["low"][: sizes["frames"]]
+        return attrs.evolve(self, header=self.header | {"machine": sizes})
 
     @property
     def machine(self) -> dict[str, Any]:

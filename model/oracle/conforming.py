@@ -12,12 +12,14 @@ import attrs
 
 from ..reference.shortening import shortened
 from .capabilities import Capabilities, capabilities
-from .driving import Drawing, Event, Failure, Implementation, Run
+from .driving import Drawing, Event, Failure, Implementation, Run, Unsupported
 from .fields import Malformed
 from .program import SECONDS, Broken, Program
 
 TRIES, SLOW_TRIES = 400, 25
 """Attempts at a shorter run; fewer, if each takes the time in which a program should have answered."""
+MOST_SENT = 12_000
+"""Operations sent in all attempts."""
 
 
 class Restarted:
@@ -100,6 +102,10 @@ class Conformed:
     refusals: Counter[str] = attrs.field(factory=Counter)
     done: Counter[str] = attrs.field(factory=Counter)
     unsupported: Counter[str] = attrs.field(factory=Counter)
+    machines: Counter[str] = attrs.field(factory=Counter)
+    """Runs on each kind of machine."""
+    unsupported_machines: Counter[str] = attrs.field(factory=Counter)
+    """Runs that there were not, as the implementation cannot be such a machine."""
     errors: str = ""
 
 
@@ -112,8 +118,13 @@ def conform(
         found.able = capabilities(implementation.start())
         for number in range(runs):
             able = found.able.of_run(number)
-            failure = one_run(implementation, able, found, steps, seed + number)
+            try:
+                failure = one_run(implementation, able, found, steps * able.longer, seed + number)
+            except Unsupported:
+                found.unsupported_machines[able.what] += 1
+                continue
             found.runs += 1
+            found.machines[able.what] += 1
             if told is not None:
                 told(found)
             if failure is not None:
@@ -128,6 +139,8 @@ def conform(
         found.verdict, found.told, found.errors = "garbled", str(wrong), implementation.errors
     if found.verdict == "allowed" and found.events == 0:
         found.verdict, found.told = "unsupported", "it did none of the operations that it says it can do"
+        if not found.runs:
+            found.told = "it can be none of the machines"
     return found
 
 
@@ -162,12 +175,12 @@ def replay(implementation: Implementation, able: Capabilities, events: Sequence[
 
 def shorter(implementation: Implementation, able: Capabilities, failure: Failure) -> Failure:
     """The shortest run found that fails in the same way: mostly one of which no single event can be left out."""
-    kept, left = failure, SLOW_TRIES if failure.how == "hung" else TRIES
+    kept, left, sent = failure, SLOW_TRIES if failure.how == "hung" else TRIES, 0
 
     def attempt(events: Sequence[Any]) -> list[Any] | None:
-        nonlocal kept, left
-        left -= 1
-        if left < 0:
+        nonlocal kept, left, sent
+        left, sent = left - 1, sent + len(events)
+        if left < 0 or sent > MOST_SENT:
             return None
         try:
             again = replay(implementation, able, events)

@@ -17,7 +17,8 @@ import attrs
 
 from pagelaw.spec.language import VM
 from pagelaw.spec.operations import frame_is_private
-from pagelaw.spec.vocabulary import Ballooned, Mapped, Page, Running, Swapped
+from pagelaw.spec.remapping import waits_for_low
+from pagelaw.spec.vocabulary import Ballooned, Mapped, Page, Running, Swapped, Untouched
 
 from .capabilities import Capabilities
 from .fields import Malformed
@@ -31,10 +32,14 @@ class Implementation(Protocol):
     """What is driven: a program in another process (`Program`), or an object of a Python program."""
 
     def reset(self, machine: dict[str, Any]) -> dict[str, Any]:
-        """A machine of these sizes, with all VMs off."""
+        """A machine of these sizes, with all VMs off; or {"unsupported": true}, if it cannot be such a machine."""
 
     def do(self, event: Event) -> dict[str, Any]:
         """One operation: what came of it (`got`, `refused`, `took`, `saw`), or {"unsupported": true}."""
+
+
+class Unsupported(Exception):
+    """The implementation says that it cannot be a machine of these sizes."""
 
 
 @attrs.frozen
@@ -60,7 +65,7 @@ class Failure:
 
 
 class Run:
-    """One run of an implementation from a reset on."""
+    """One run of an implementation from a reset on. Unsupported, if it cannot be that machine."""
 
     def __init__(self, implementation: Implementation, able: Capabilities) -> None:
         self.implementation, self.able = implementation, able
@@ -70,7 +75,8 @@ class Run:
         self.judge.line(self.lines[0].encode())
         if self.judge.malformed:
             raise Malformed(self.judge.malformed[2])
-        implementation.reset(able.machine)
+        if implementation.reset(able.machine).get("unsupported") is True:
+            raise Unsupported(f"a machine with {able.what}")
         self.unsupported: Counter[str] = Counter()
         self.judging = 0.0
         """Seconds that judging took."""
@@ -135,6 +141,18 @@ SENSIBLE = {
 """Where a page should be for an operation to make sense."""
 VALUES = (0, 0, 1, 1, 2)
 """What is written: few values, so that pages come to be equal; now and then a large one."""
+PHASES: tuple[dict[str, float], ...] = (
+    {},
+    {"touch": 12, "read": 4, "write": 2, "scan": 0, "page_out": 0, "inflate": 0},  # memory fills
+    {"write": 2, "scan": 5},  # pages come to be equal
+    {"page_out": 8, "inflate": 2, "scan": 2},  # they leave memory
+    {"inflate": 6, "deflate": 6, "set_balloon_target": 0},  # the balloon is at work
+    {"start_transfer": 4, "end_transfer": 4, "remap": 12, "make_room": 4},  # devices are at work
+    {"power_off": 8, "power_on": 8, "page_out": 2},  # VMs go with what they have in the swap area
+)
+"""Parts of a run, by how much more often than elsewhere operations are drawn."""
+PHASE = 25
+"""Operations in each."""
 
 
 class Drawing:
@@ -145,7 +163,9 @@ class Drawing:
         able = set(run.able.operations)
         of_all = OF_A_PAGE | OF_A_VM | OF_A_TRANSFER
         self.names = [name for name in of_all if name in able]
-        self.weights = [of_all[name] for name in self.names]
+        self.weights = [[of_all[name] * phase.get(name, 1) for name in self.names] for phase in PHASES]
+        self.phase = self.drawn = 0
+        """In which part it is, and how many operations were drawn."""
         self.transfers: list[str] = []
         header = run.judge.header
         assert header is not None
@@ -154,19 +174,29 @@ class Drawing:
         self.vcpus = header.sizes.get("vcpus", 1)
 
     def beginning(self) -> list[Event]:
-        """VMs are powered on."""
-        return [{"do": "power_on", "vm": name} for name in self.vms if "power_on" in self.names]
+        """VMs are powered on; in a long run each page of theirs is used and scanned, so that all that can share do."""
+        on: list[Event] = [{"do": "power_on", "vm": name} for name in self.vms if "power_on" in self.names]
+        if self.run.able.longer == 1 or not {"read", "scan"} <= set(self.names):
+            return on
+        pages = [(vm["name"], page) for vm in self.run.able.machine["vms"] for page in range(vm["pages"])]
+        uses: tuple[Event, ...] = ({"do": "read", "word": 0}, {"do": "scan"})
+        return on + [{**use, "vm": vm, "page": page} for vm, page in pages for use in uses]
 
     def next(self) -> Event:
         """The next operation."""
         random, s = self.random, self.run.judge.candidates[0].machine
-        name = random.choices(self.names, self.weights)[0]
+        if self.drawn % PHASE == 0:
+            self.phase = random.randrange(len(PHASES)) if self.drawn else 0
+        self.drawn += 1
+        name = random.choices(self.names, self.weights[self.phase])[0]
         vm = random.choice(s.ids[VM])
         if name in OF_A_TRANSFER:
             return self.of_a_transfer(name)
         if s.life[vm] != Running() and "power_on" in self.names and random.random() < 0.8:
             return {"do": "power_on", "vm": self.vms[vm.number]}
         if name in OF_A_VM:
+            if name == "power_off" and random.random() < 0.5:
+                vm = max(s.ids[VM], key=lambda one: s.swapped[one])
             if name in ("power_on", "power_off", "stop_driver") and random.random() < 0.7:
                 name = next((other for other in ("write", "read") if other in self.names), name)
             else:
@@ -188,6 +218,10 @@ class Drawing:
         fits = [page for page in pages if isinstance(s.pmap[page], SENSIBLE.get(name, (object,)))]
         if name == "unshare":
             fits = [page for page in fits if not frame_is_private(s, page)]
+        if name == "touch":
+            fits = [page for page in fits if isinstance(s.pmap[page], Untouched)]
+        if name == "remap":
+            fits = [page for page in fits if waits_for_low(s, page)]
         page = random.choice(fits if fits and random.random() < 0.9 else pages)
         event: Event = {"do": name, "vm": self.vms[vm.number], "page": page.number}
         if name in ("read", "write"):

@@ -314,7 +314,8 @@ class Judge:
             return None
         wrong = list(mismatches(c, event.saw))
         if wrong:
-            first = next((one for one in wrong if one.field == "contents"), wrong[0])
+            certain = [one for one in wrong if one.field == "contents"] if self.kinds else []
+            first = (certain or wrong)[0]
             return self._told(c, event, is_not_so(c, first, changes(c)),
                               lambda unseen: unseen.contradicts(event.saw), first.field)  # fmt: skip
         if c.unsettled or c.elsewhere:

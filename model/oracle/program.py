@@ -7,6 +7,7 @@ Four commands. Each is one line, and is answered by one line, with the same `seq
     {"cmd": "do", "seq": 2, "do": "write", ...}   -> {"seq": 2, "saw": [...], "got": ..., "refused": ..., "took": ...}
     {"cmd": "stop", "seq": 3}                     -> {"seq": 3}, and the program ends
 
+A machine that it cannot be, and an operation that it cannot do, it answers with "unsupported": true.
 What is expected is never sent. Standard error is the program's own: it is kept apart, and shown if something fails.
 """
 

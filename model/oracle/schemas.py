@@ -96,6 +96,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     defs = {"$defs": {"seen": seen_schema()}}
     answer: dict[str, Any] = {"type": "object", "required": ["seq"], "additionalProperties": False}
     answer["properties"] = {"seq": {"type": "integer"}, "unsupported": {"const": True}, **afterwards("any")}
+    cannot = {"const": True, "description": "it cannot be a machine of these sizes"}
+    reset = {"type": "object", "required": ["seq"], "properties": {"seq": {"type": "integer"}, "unsupported": cannot}}
     header, start = object_schema(HEADER_FIELDS), object_schema(START_FIELDS)
     for made in (header, start):
         made["properties"]["pagelaw"] = {"const": VERSION, "description": HEADER_FIELDS["pagelaw"].told}
@@ -105,6 +107,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "header": ("The first line of a trace.", header),
         "event": ("A line of a trace after the first.", event_schema() | defs),
         "start": ("A program's answer to the command start.", start),
+        "reset": ("A program's answer to the command reset.", reset),
         "answer": ("A program's answer to the command do.", answer | defs),
     }
     return {

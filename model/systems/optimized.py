@@ -65,7 +65,9 @@ class Optimized:
                 **self.needs}  # fmt: skip
 
     def reset(self, machine: dict[str, Any]) -> dict[str, Any]:
-        """A new machine."""
+        """A new machine; none with low memory."""
+        if "low" in machine:
+            return {"unsupported": True}
         given = machine["vms"]
         self.vms = {vm["name"]: number for number, vm in enumerate(given)}
         self.words = machine.get("words", 1)

@@ -9,11 +9,12 @@ import argparse
 from typing import Any
 
 from pagelaw.spec.language import VM, Blocked
-from pagelaw.spec.vocabulary import Ballooned, Mapped, Page, Swapped
+from pagelaw.spec.vocabulary import MPN, Ballooned, Mapped, Page, Swapped
 
 from ..oracle.candidate import Candidate
 from ..oracle.events import Events
 from ..oracle.header import Header, header
+from ..oracle.naming import Name
 from ..oracle.operations import OPERATIONS
 from ..oracle.states import answer
 from .serving import serve
@@ -54,13 +55,19 @@ class Reference:
             made["got"] = answer(c, operation.answers, arguments)
         return made
 
+    def name(self, mpn: MPN) -> Name:
+        """A frame's name: those in low memory have the names that the machine says."""
+        assert self.header is not None
+        low: list[Name] = self.header.sizes.get("low", [])
+        return low[mpn.number] if mpn.number < len(low) else repr(mpn)
+
     def of_page(self, page: Page) -> dict[str, Any]:
         """Where a page is."""
         made: dict[str, Any] = {"vm": self.vms[page.vm], "page": page.number}
         match self.c.machine.pmap[page]:
             case Mapped(mpn):
                 words = [value.number for value in self.c.machine.contents[mpn].words]
-                return made | {"frame": repr(mpn), "words": words}
+                return made | {"frame": self.name(mpn), "words": words}
             case Swapped(slot):
                 return made | {"slot": repr(slot)}
             case Ballooned():

@@ -5,9 +5,9 @@
  *     pagelaw conform -- ./manager
  *
  * It is an example to copy: a pmap, frames with a count of users, content-based sharing with hints and copy-on-write,
- * a swap area, a balloon, admission. It has no overhead memory, low memory, sharing domains or second processor: of
- * those `reset` tells only a program that asks for them. Every operation first asks whether it must be refused, and
- * only then does anything: what is refused has changed nothing.
+ * a swap area, a balloon, admission. It has no overhead memory, low memory or sharing domains: a `reset` to a machine
+ * that has is answered with "unsupported". Which processor does something makes no difference to it. Every operation
+ * first asks whether it must be refused, and only then does anything: what is refused has changed nothing.
  */
 
 #include <inttypes.h>
@@ -106,23 +106,26 @@ static void die(const char *why) {
 
 /* The machine. */
 
-static void reset(const char *machine) {
+/* A new machine; false if it cannot be that one. */
+static bool reset(const char *machine) {
     memset(vm, 0, sizeof vm);
     memset(frame, 0, sizeof frame);
     memset(slot, 0, sizeof slot);
     const char *list = member(machine, "vms"), *one;
+    if (member(machine, "low")) return false;
     for (vms = 0; list && (one = element(list, vms)); vms++) {
         const char *name = member(one, "name");
-        if (vms == VMS || !name || *name != '"' || skip_string(name) - name > 32) die("too many VMs, or a long name");
+        if (vms == VMS || number(one, "overhead", 0) || number(one, "domain", 0)) return false;
+        if (!name || *name != '"' || skip_string(name) - name > 32) die("a VM without a name, or with a long one");
         memcpy(vm[vms].name, name + 1, skip_string(name) - name - 2);
         vm[vms].pages = number(one, "pages", 0);
         vm[vms].minimum = number(one, "minimum", 0);
-        if (vm[vms].pages > PAGES) die("too many pages");
+        if (vm[vms].pages > PAGES) return false;
     }
     frames = number(machine, "frames", 0);
     slots = number(machine, "slots", 0);
     words = number(machine, "words", 1);
-    if (frames > FRAMES || slots > SLOTS || words > WORDS) die("the machine is too large");
+    return frames <= FRAMES && slots <= SLOTS && words <= WORDS;
 }
 
 static int free_frames(void) {
@@ -388,7 +391,7 @@ int main(void) {
         if (is(command, "start"))
             printf(", \"pagelaw\": 1, \"system\": \"manager.c\", \"operations\": [\"power_on\", \"power_off\", \"read\", "
                    "\"write\", \"scan\", \"page_out\", \"page_in\", \"inflate\", \"deflate\"]");
-        else if (is(command, "reset")) reset(member(line, "machine"));
+        else if (is(command, "reset")) printf("%s", reset(member(line, "machine")) ? "" : ", \"unsupported\": true");
         else if (is(command, "do")) do_operation(line);
         printf("}\n");
         fflush(stdout);

@@ -44,13 +44,15 @@ function answer(message) {
   if (message.cmd === "start") {
     // There is no swap area, and enough of it that every VM can be admitted. Numbers beyond 2^53 would lose digits.
     const largest = Number.MAX_SAFE_INTEGER;
-    return { pagelaw: 1, system: "tiny.js", operations: Object.keys(operations), machine: { slots: 100 }, largest };
+    return { pagelaw: 1, system: "tiny.js", operations: Object.keys(operations), machine: { slots: 1000 }, largest };
   }
   if (message.cmd === "reset") {
+    const { low, vms: given } = message.machine;
+    if (low || given.some((vm) => vm.overhead)) return { unsupported: true }; // it knows of neither
     frames = message.machine.frames;
     used = 0;
     vms = {};
-    for (const { name, minimum = 0 } of message.machine.vms) vms[name] = { runs: false, minimum, pages: {} };
+    for (const { name, minimum = 0 } of given) vms[name] = { runs: false, minimum, pages: {} };
   }
   if (message.cmd === "do") return operations[message.do](vms[message.vm], message);
   return {};
