@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from . import replay_vectors
-from .test_vectors import FOLDER, KINDS, vectors
+from .test_vectors import FOLDER, vectors
 
 ALLOWED, FORBIDDEN = "allowed", "forbidden"
 
@@ -50,7 +50,7 @@ def test_the_replayer_notices(wrong: str) -> None:
 def test_vectors_are_traces_that_the_command_judges(tmp_path: Path) -> None:
     """`pagelaw judge` allows each that starts from power-on; and forbids what a fault tells, in its line."""
     due: dict[str, tuple[str, int | None]] = {}
-    for kind in ("rules", "refusals", *(["faults"] if "faults" in KINDS else [])):
+    for kind in ("rules", "refusals", "faults"):
         for name, vector in vectors(kind).items():
             events, file = replay_vectors.events_of(vector), name.replace("/", "_")
             (tmp_path / file).write_text(replay_vectors.trace(vector, events), encoding="utf-8")

@@ -156,7 +156,7 @@ def fault_schema() -> dict[str, Any]:
     tells = {"$ref": "event.schema.json"}
     wrong = {"anyOf": [{"type": "null"}, record({"event": WHOLE, "tells": tells})]}
     return record(common() | {"fault": TEXT, "source": TEXT, "breaks": TEXT, "false": TEXT, "machine": TEXT,
-                              "events": EVENTS, "differs": differs, "wrong": wrong})  # fmt: skip
+                              "shortest": WHOLE, "events": EVENTS, "differs": differs, "wrong": wrong})  # fmt: skip
 
 
 def scenario_schema() -> dict[str, Any]:
