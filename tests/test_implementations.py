@@ -104,6 +104,7 @@ def test_what_is_wrong_is_caught(wrong: dict[str, Any], folder: Path) -> None:
     named = {clause for reason in found.failure.violation.reasons for clause in reason.clauses}
     assert wrong["clause"] in named
     assert len(found.failure.events) <= wrong.get("most", 10)
+    assert found.is_shortest or "most" in wrong
     known = {one.id for one in clauses()} | {one.id for one in readings()}
     assert named <= known | {name for name in named if name.startswith("D-")}
 

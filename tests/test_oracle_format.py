@@ -58,6 +58,7 @@ HEADERS = {
     HEADER.replace(b'"frames":6', b'"frames":0'): "machine.frames is 0, and should be a whole number from 1",
     HEADER.replace(b'"frames":6', b'"frames":1e3'): "machine.frames is 1000.0",
     HEADER.replace(b'"frames":6', b'"frames":99999999999'): "machine.frames is 99999999999",
+    HEADER.replace(b'"frames"', b'"vcpus":100000,"frames"'): "machine.vcpus is 100000, and should be a whole number",
     HEADER.replace(b'"B"', b'"A"'): "two VMs are called 'A'",
     HEADER.replace(b'"pages":4}]', b'"pages":4,"minimum":5}]'): "machine.vms[1].minimum is 5",
     HEADER.replace(b'"slots"', b'"slot"'): "has the field 'slot', which is not known",

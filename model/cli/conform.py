@@ -261,7 +261,8 @@ def text(found: Conformed, command: Sequence[str], folder: Path | None) -> Itera
         return
     assert found.first is not None
     yield f"  the run with seed {found.seed} failed after {len(found.first.events)} operations;"
-    yield f"  as short as it can be, {len(failure.events)}:"
+    short = "as short as it can be" if found.is_shortest else "as short as it became before attempts were given up"
+    yield f"  {short}, {len(failure.events)}:"
     yield from (f"    {line}" for line in failure.lines)
     if failure.how in ("crashed", "hung"):
         yield f"    {json.dumps(failure.events[-1])}"

@@ -98,6 +98,8 @@ class Conformed:
     failure: Failure | None = None
     first: Failure | None = None
     """As it was before it was made shorter."""
+    is_shortest: bool = True
+    """Whether nothing more could be left out; else attempts at that were given up."""
     rules: Counter[str] = attrs.field(factory=Counter)
     refusals: Counter[str] = attrs.field(factory=Counter)
     done: Counter[str] = attrs.field(factory=Counter)
@@ -129,7 +131,7 @@ def conform(
                 told(found)
             if failure is not None:
                 found.verdict, found.told, found.seed, found.first = failure.how, failure.told, seed + number, failure
-                found.failure = shorter(implementation, able, failure)
+                found.failure, found.is_shortest = shorter(implementation, able, failure)
                 found.errors = found.failure.errors
                 return found
         implementation.stop()
@@ -173,8 +175,8 @@ def replay(implementation: Implementation, able: Capabilities, events: Sequence[
     return None
 
 
-def shorter(implementation: Implementation, able: Capabilities, failure: Failure) -> Failure:
-    """The shortest run found that fails in the same way: mostly one of which no single event can be left out."""
+def shorter(implementation: Implementation, able: Capabilities, failure: Failure) -> tuple[Failure, bool]:
+    """The shortest run found that fails in the same way; whether it is one of which no single event can be left out."""
     kept, left, sent = failure, SLOW_TRIES if failure.how == "hung" else TRIES, 0
 
     def attempt(events: Sequence[Any]) -> list[Any] | None:
@@ -192,7 +194,7 @@ def shorter(implementation: Implementation, able: Capabilities, failure: Failure
         return list(again.events)
 
     shortened(failure.events, attempt)  # type: ignore[arg-type]
-    return kept
+    return kept, left >= 0 and sent <= MOST_SENT
 
 
 def as_test(command: Sequence[str], failure: Failure) -> Iterator[str]:
