@@ -18,13 +18,14 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from pagelaw.model.cli import main
 from pagelaw.model.oracle.capabilities import CROWDED_EVERY, OTHERS, capabilities
-from pagelaw.model.oracle.conforming import Conformed, one_run
+from pagelaw.model.oracle.conforming import Conformed, conform, one_run
 from pagelaw.model.oracle.driving import Drawing, Run
 from pagelaw.model.oracle.judge import Judge
 from pagelaw.model.oracle.machine import Differs, state_machine
 from pagelaw.model.systems.reference import Reference
 from pagelaw.spec.frames import reference_count
-from pagelaw.spec.vocabulary import MPN
+from pagelaw.spec.language import Value
+from pagelaw.spec.vocabulary import MPN, Mapped, Running, Shared
 
 START = """
 import sys, json, time, os
@@ -198,6 +199,38 @@ def test_a_frame_comes_to_have_more_users_than_a_byte_counts() -> None:
         assert run.do(event) is None
     s = run.judge.candidates[0].machine
     assert max(reference_count(s, mpn) for mpn in s.ids[MPN]) > 256
+
+
+class TakesOver(Reference):
+    """The last page in a shared frame takes it over, where that is declared, though a device may still read it."""
+
+    def start(self) -> dict[str, Any]:
+        """What it can do, and what it declares."""
+        return super().start() | {"options": {"take_over": True}}
+
+    def do(self, event: dict[str, Any]) -> dict[str, Any]:
+        """One operation."""
+        s = self.c.machine
+        if event["do"] == "write" and s.life[self.events.vms[event["vm"]]] == Running():
+            page = self.events.pages[event["vm"]][event["page"]]
+            at = s.pmap[page]
+            is_shared = isinstance(at, Mapped) and isinstance(s.frame[at.mpn], Shared)
+            if isinstance(at, Mapped) and is_shared and reference_count(s, at.mpn) == s.pins[at.mpn] + 1 > 1:
+                word = self.events.words[event["word"]]
+                s.contents[at.mpn] = s.contents[at.mpn].with_word(word, Value(event["value"]))
+                return {"saw": [self.of_page(page)]}
+        return super().do(event)
+
+    def stop(self) -> None:
+        """Nothing is left to do."""
+
+
+def test_a_frame_is_not_taken_over_while_a_device_reads_it() -> None:
+    found = conform(TakesOver(), 100, 120, 0)
+    assert found.verdict == "forbidden"
+    assert found.failure is not None
+    assert found.failure.violation is not None
+    assert any("R-22" in reason.clauses for reason in found.failure.violation.reasons)
 
 
 @pytest.mark.parametrize("tells", [[], ["swap_target"]])

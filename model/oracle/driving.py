@@ -15,10 +15,12 @@ from typing import Any, Protocol
 
 import attrs
 
+from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import VM
+from pagelaw.spec.machine import Machine
 from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.remapping import waits_for_low
-from pagelaw.spec.vocabulary import Ballooned, Mapped, Page, Running, Swapped, Untouched
+from pagelaw.spec.vocabulary import Ballooned, Mapped, Page, Running, Shared, Swapped, Untouched
 
 from .capabilities import Capabilities
 from .fields import Malformed
@@ -166,6 +168,8 @@ class Drawing:
         self.weights = [[of_all[name] * phase.get(name, 1) for name in self.names] for phase in PHASES]
         self.phase = self.drawn = 0
         """In which part it is, and how many operations were drawn."""
+        self.last: Page | None = None
+        """The page with which something was done last."""
         self.transfers: list[str] = []
         header = run.judge.header
         assert header is not None
@@ -222,8 +226,13 @@ class Drawing:
             fits = [page for page in fits if isinstance(s.pmap[page], Untouched)]
         if name == "remap":
             fits = [page for page in fits if waits_for_low(s, page)]
+        if name in ("write", "start_transfer", "inflate", "page_out") and random.random() < 0.3:
+            fits = in_few_hands(s, fits) or fits
         page = random.choice(fits if fits and random.random() < 0.9 else pages)
-        event: Event = {"do": name, "vm": self.vms[vm.number], "page": page.number}
+        if self.last is not None and random.random() < 0.2:  # more with the same page: one thing leads to another
+            page = self.last
+        self.last = page
+        event: Event = {"do": name, "vm": self.vms[page.vm.number], "page": page.number}
         if name in ("read", "write"):
             event["word"] = random.randrange(self.words)
         if name == "write":
@@ -250,3 +259,13 @@ class Drawing:
         if name == "transfer_write":
             event["value"] = self.random.choice(VALUES)
         return event
+
+
+def in_few_hands(s: Machine, pages: Sequence[Page]) -> list[Page]:
+    """Those whose frame is shared, or a device has it, so that what is done with the page matters to others: of them
+    those with the fewest users, that it comes to the last of them."""
+    users = {
+        page: reference_count(s, at.mpn) for page in pages
+        if isinstance(at := s.pmap[page], Mapped) and (isinstance(s.frame[at.mpn], Shared) or s.pins[at.mpn])
+    }  # fmt: skip
+    return [page for page, count in users.items() if count == min(users.values())]
