@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pagelaw.model.optimized.drawing import beginning, drawn
-from pagelaw.model.optimized.hunting import CORNERS, SHAPES, batch, hunt, replay
+from pagelaw.model.optimized.hunting import CORNERS, SHAPES, batch, hunt, little_in_the_upper_bits, replay
 from pagelaw.model.optimized.pairing import Differs, Pair, Shape
 
 
@@ -74,6 +74,15 @@ def test_a_page_that_the_specification_would_refuse_differs() -> None:
     pair.memory.vms[1].runs = True
     with pytest.raises(Differs, match="done; the specification refuses: the VM is not running"):
         pair.do("read", 1, 0, 0)
+
+
+def test_of_two_hinted_pages_the_one_that_was_chosen_is_told_from_the_one_that_came_to_share_next() -> None:
+    """In one batch: the frame that is shared in the end was the first one's own."""
+    operations: list[tuple[Any, ...]] = [
+        ("power_on", 0), ("write", 0, 1, 1, 0), ("write", 0, 3, 0, 2), ("power_on", 1), ("scan", 0, 1, False),
+        ("scan_all", (6, 3, 7, 0)), ("read", 1, 0, 0), ("write", 0, 3, 0, 0), ("scan_all", (0, 4, 7, 6, 1)),
+    ]  # fmt: skip
+    assert replay(Shape(buckets=256, width=26, hashed=little_in_the_upper_bits), operations) is None
 
 
 HASH = """

@@ -74,6 +74,8 @@ REFUSED: dict[str, tuple[Callable[[Memory], Any], str]] = {
     "no driver": (lambda m: m.inflate(0, 0), "NO_DRIVER"),
     "nothing to merge": (lambda m: m.merge(0, 0), "WRONG_STAGE"),
     "nothing alike": (lambda m: m.start_share(0, 0), "NO_MATCH"),
+    "a page that nobody lets out": (lambda m: m.leave_clean(0, 0), "WRONG_STAGE"),
+    "a page that goes to no copy": (lambda m: m.leave_to_copy(0, 0), "WRONG_STAGE"),
     "pages that were touched": (lambda m: m.write_pages(0, 0, bytes(4096)), "NOT_UNTOUCHED"),
 }
 
@@ -143,6 +145,9 @@ def test_without_a_free_frame_a_page_waits() -> None:
         ({"domains": (0,)}, r"domains is \(0,\): it must be a number for each of 2 VMs"),
         ({"domains": (0, -1)}, "domain is -1: it must be 0 to"),
         ({"domains": "AB"}, "domain is 'AB': it must be a whole number for each VM"),
+        ({"keep_slot": 1}, "keep_slot is 1: it must be True or False"),
+        ({"swap_shared": "no"}, "swap_shared is 'no': it must be True or False"),
+        ({"take_over": None}, "take_over is None: it must be True or False"),
         ({"pages": 4}, "pages of a VM is 4: it must be a whole number for each VM"),
         ({"frames": "8"}, "frames is '8': it must be a whole number, 1 to"),
         ({"count_top": 65_536}, "count_top is 65536: it must be 2 to 65,535"),
@@ -267,6 +272,47 @@ def test_domains_have_any_numbers_and_cost_no_bytes() -> None:
     assert two.frame(two.place(0, 0)) == two.frame(two.place(2, 0)) != two.frame(two.place(1, 0))
     for vm in range(3):
         assert two.read(vm, 0, 0, 8) == b"the same"
+
+
+def test_copies_cost_memory_only_where_they_are_kept() -> None:
+    sizes: dict[str, Any] = {"pages": (1 << 12,), "frames": 1 << 12, "slots": 1 << 12, "minimum": (0,)}
+    least = Memory(Machine(**sizes)).bytes_kept()
+    assert least < 22.6 * (1 << 12) + 8 * MOST_OPERATIONS
+    for option, arrays in (("take_over", 0), ("keep_slot", 1), ("swap_shared", 2)):  # 4 bytes a page, slot or record
+        assert Memory(Machine(**sizes | {option: True})).bytes_kept() == least + arrays * (4 << 12)
+
+
+def test_a_page_that_came_in_leaves_without_a_write_until_it_is_written() -> None:
+    memory = small(keep_slot=True)
+    memory.set_swap_target(0, 4)
+    assert memory.page_out(0, 0)
+    assert memory.read(0, 0, 0, 1) == b"\1"
+    assert len(memory.slots) == 7
+    memory.slots.words[memory.copies.of_page(0)] = 5  # who writes it again overwrites this
+    assert memory.page_out(0, 0)
+    assert memory.read(0, 0, 0, 1) == b"\5"
+    memory.write(0, 0, 0, b"\2")
+    assert len(memory.slots) == 8
+    memory.page_out(0, 0)
+    assert memory.read(0, 0, 0, 1) == b"\2"
+
+
+def test_a_page_with_a_copy_needs_no_other_slot() -> None:
+    memory = small(keep_slot=True)
+    memory.set_swap_target(0, 4)
+    memory.page_out(0, 0)
+    memory.read(0, 0)
+    memory.scan(0, 0, leaving=True)
+    memory.pick_for_paging(0, 0)
+    memory.finish_unmapping(0, 0)
+    before = kept(memory)
+    for ask, reason in ((memory.reserve_slot, "KEPT_SLOT"), (memory.leave_to_copy, "NO_KEPT_SLOT")):
+        with pytest.raises(Refusal) as refused:
+            ask(0, 0)
+        assert refused.value.reason == reason
+    assert kept(memory) == before
+    memory.leave_clean(0, 0)
+    assert memory.read(0, 0, 0, 1) == b"\1"
 
 
 def test_many_hashes_at_once_are_those_of_one_at_a_time() -> None:

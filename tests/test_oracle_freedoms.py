@@ -139,3 +139,16 @@ def test_a_page_in_low_memory_makes_room_for_a_hot_one(displace: bool) -> None:
     assert judge.verdict == (ALLOWED if displace else FORBIDDEN), judge.violations
     assert judge.freedoms == ({"displace": 1} if displace else {})
     assert judged([*ON, *events[:4], *events[5:]], header).verdict == FORBIDDEN  # there a low frame was free
+
+
+def test_of_two_copies_the_one_that_is_old_goes_first() -> None:
+    """Two pages have come in with their slots; one is written, and as many slots are free as without its copy."""
+    events: list[Event] = [write("A", page, page + 1, f"f{page}") for page in (0, 1)]
+    events += [{"do": "page_out", "vm": "A", "page": page, "saw": [{"vm": "A", "page": page, "slot": f"s{page}"}]}
+               for page in (0, 1)]  # fmt: skip
+    events += [{"do": "page_in", "vm": "A", "page": page} for page in (0, 1)]
+    events += [write("A", 1, 5, "f1") | {"saw": [{"free_slots": 7}]}]
+    leaves = {"do": "page_out", "vm": "A", "page": 0}
+    for free, verdict in ((7, ALLOWED), (8, FORBIDDEN)):
+        saw = [{"vm": "A", "page": 0, "slot": "s0"}, {"free_slots": free}]
+        assert with_options([*events, leaves | {"saw": saw}], keep_slot=True).verdict == verdict

@@ -53,7 +53,11 @@ def test_the_memory_manager_conforms() -> None:
     assert {"merge", "break_sharing", "commit_page_out", "install_page_in", "pop"} <= found.rules.keys()
 
 
-WITH = {"sharing domains": ["--domains"]}
+WITH = {
+    "sharing domains": ["--domains"], "frames taken over": ["--option", "take_over"],
+    "slots kept": ["--option", "keep_slot"], "copies of shared frames": ["--option", "swap_shared"],
+    "all of it": ["--domains", "--option", "take_over", "--option", "keep_slot", "--option", "swap_shared"],
+}  # fmt: skip
 """What the memory manager can be run with."""
 
 
@@ -62,6 +66,9 @@ def test_it_conforms_with(given: list[str]) -> None:
     found = conformed([*OPTIMIZED, *given], 30)
     assert found.verdict == "allowed", found.told or found.failure
     assert sum(found.done.values()) >= 2000
+    of_it = {"take_over": "take_over_frame", "keep_slot": "page_out_clean", "swap_shared": "page_out_to_copy"}
+    if len(given) == 2:
+        assert of_it[given[-1]] in found.rules
 
 
 @pytest.mark.deep
@@ -70,9 +77,10 @@ def test_the_memory_manager_conforms_for_long(given: list[str]) -> None:
     assert conformed([*OPTIMIZED, *given], 1000).verdict == "allowed"
 
 
-@pytest.mark.parametrize(("fault", "given"), [("IM-19", ""), ("IM-26", ""), ("IM-47", "--domains")])
+@pytest.mark.parametrize(("fault", "given"), [("IM-19", ""), ("IM-26", ""), ("IM-47", "--domains"),
+                                               ("IM-53", "--option keep_slot")])
 def test_a_fault_of_the_memory_manager_is_forbidden(fault: str, given: str) -> None:
-    """Copy-on-write without the copy; a slot that is never free again; one sharing domain for all."""
+    """Copy-on-write without the copy; a slot that is never free again; one sharing domain for all; an old copy."""
     found = conformed([*OPTIMIZED, "--fault", fault, *given.split()], 20)
     assert found.verdict == "forbidden"
     assert found.failure is not None

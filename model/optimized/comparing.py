@@ -14,6 +14,7 @@ import numpy as np
 from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import VM as Name
 from pagelaw.spec.machine import Machine as Reference
+from pagelaw.spec.translation import is_dirty
 from pagelaw.spec.vocabulary import (
     MPN,
     Alone,
@@ -24,11 +25,14 @@ from pagelaw.spec.vocabulary import (
     Free,
     HintFrame,
     Idle,
+    Kept,
+    KeptSlot,
     Mapped,
     MustReset,
     NoDriver,
     NoEntry,
     NoHint,
+    NothingKept,
     Operation,
     Page,
     Private,
@@ -73,8 +77,7 @@ def differences(memory: Memory, reference: Reference, words: tuple[int, ...]) ->
         yield from of_vm(memory, reference, number, vm)
     yield from of_frames(memory, reference)
     yield from of_table(memory, reference)
-    for slot in memory.slots.free():
-        yield from unless_equal(f"users of slot {slot}", 0, reference.slot_count[reference_slot(reference, slot)])
+    yield from of_copies(memory, reference, words)
     yield from unless_equal("free slots", len(memory.slots), reference.free_slots)
 
 
@@ -151,6 +154,11 @@ def contents(memory: Memory, place: int, words: tuple[int, ...]) -> tuple[int, .
         return None
     held = (memory.slots.words[number_of(memory.state.pmap[place])] if kind == SWAPPED
             else memory.state.words[memory.frame(place)])  # fmt: skip
+    return in_words(held, words)
+
+
+def in_words(held: Any, words: tuple[int, ...]) -> tuple[int, ...]:
+    """The same of what is in a frame or a slot."""
     rest, found = bytearray(held.tobytes()), []
     for at in words:
         found.append(int.from_bytes(rest[at : at + 8], "little"))
@@ -229,6 +237,39 @@ def of_table(memory: Memory, reference: Reference) -> Iterator[Difference]:
         free, record = free + 1, link_of(s, record)
     yield from unless_equal("free records", free, len(s.records) - len(shared) - len(hints))
     yield from unless_equal("records in use", memory.records_in_use, len(shared) + len(hints))
+
+
+def of_copies(memory: Memory, reference: Reference, words: tuple[int, ...]) -> Iterator[Difference]:
+    """Which slots are in use, which have copies, and that those are as what they are copies of."""
+    for slot in memory.slots.free():
+        yield from unless_equal(f"users of slot {slot}", 0, reference.slot_count[reference_slot(reference, slot)])
+    for slot, users in zip(reference.ids[Slot], memory.slots.users.tolist(), strict=False):  # none are counted, or all
+        yield from unless_equal(f"users counted of {slot!r}", users, reference.slot_count[slot])
+    for place, page in enumerate(reference.ids[Page]):
+        copy = memory.copies.of_page(place)
+        yield from unless_equal(f"slot kept by {page!r}", as_kept(reference, copy), reference.kept[page])
+        if copy is not None:
+            yield from unless_equal(f"{page!r} with a copy is dirty", False, is_dirty(reference, page))
+            held = in_words(memory.slots.words[copy], words)
+            yield from unless_equal(f"the copy of {page!r}", held, contents_due(reference, page))
+    copies = copies_of_frames(memory)
+    for mpn in reference.ids[MPN]:
+        kept = as_kept(reference, copies.get(mpn.number))
+        yield from unless_equal(f"slot with a copy of {mpn!r}", kept, reference.frame_slot[mpn])
+
+
+def as_kept(reference: Reference, slot: int | None) -> Kept:
+    """The specification's word for a slot that has a copy, or none."""
+    return NothingKept() if slot is None else KeptSlot(reference_slot(reference, slot))
+
+
+def copies_of_frames(memory: Memory) -> dict[int, int]:
+    """The slots that have copies of shared frames, by frame."""
+    if not len(memory.copies.of_frames):
+        return {}
+    records = chained(memory, memory.state.shared_heads)
+    found = {int(frame_of_shared(memory.state, record)): memory.copies.of_frame(record) for record in records}
+    return {frame: slot for frame, slot in found.items() if slot is not None}
 
 
 def chain_lengths(memory: Memory) -> list[int]:

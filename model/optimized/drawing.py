@@ -11,7 +11,7 @@ from typing import Any
 
 from .pairing import Pair
 from .scanning import is_private
-from .state import BALLOONED, SWAPPED
+from .state import BALLOONED, SHARED, SWAPPED
 
 Operation = tuple[Any, ...]
 """Its name, and its arguments."""
@@ -21,7 +21,7 @@ NEXT = {
     "unmapped": "reserve_slot", "slot held": "write_out", "written": "commit", "coming in": "finish_page_in",
 }  # fmt: skip
 """The step that an operation takes next, by its stage."""
-STEPS = (*NEXT.values(), "abandon")
+STEPS = (*NEXT.values(), "leave_clean", "leave_to_copy", "abandon")
 OF_A_PAGE = (
     "write", "write", "write", "write", "write", "read", "scan", "scan", "scan", "start_share", "start_share",
     "start_share", "write_pages", "page_out", "pick_for_paging", "start_page_in", "inflate", "deflate",
@@ -37,8 +37,11 @@ def beginning(pair: Pair, random: Random) -> list[Operation]:
     for vm, size in enumerate(pair.shape.pages):
         if random.random() < 0.2:
             continue
-        done += [("power_on", vm), ("set_swap_target", vm, size), ("set_balloon_target", vm, size - 1)]
-        done += [("start_driver", vm), ("reset_driver", vm)]
+        done += [("power_on", vm), ("set_swap_target", vm, size)]
+        if pair.shape.keep_slot or pair.shape.swap_shared:  # pages leave, and come back, where there are many
+            done += [("write_pages", vm, 0, rows_of(pair, random, size))]
+            continue
+        done += [("set_balloon_target", vm, size - 1), ("start_driver", vm), ("reset_driver", vm)]
     return done
 
 
@@ -59,7 +62,15 @@ def drawn(pair: Pair, random: Random) -> Operation:
         return of_a_transfer(pair, random)
     if kind < 13:
         return random.choice(STEPS), *some_page(pair, random)
+    if kind < 18 and (pair.shape.take_over or pair.shape.keep_slot or pair.shape.swap_shared):
+        return of_a_copy(pair, random)
     return of_a_page(pair, random)
+
+
+def rows_of(pair: Pair, random: Random, count: int) -> tuple[tuple[int, ...], ...]:
+    """What is in so many pages."""
+    values, words = pair.shape.values, range(pair.shape.words)
+    return tuple(tuple(random.randrange(values) for _ in words) for _ in range(count))
 
 
 def some_page(pair: Pair, random: Random) -> tuple[int, int]:
@@ -80,7 +91,15 @@ def next_step(pair: Pair, random: Random) -> Operation:
         return "write", vm, ppn, random.randrange(pair.shape.words), random.randrange(pair.shape.values)
     if chance == 2:
         return "start_transfer", random.randrange(3), vm, ppn, random.random() < 0.5
-    return NEXT[stage], vm, ppn
+    return way_out(pair, place) if stage == "unmapped" else NEXT[stage], vm, ppn
+
+
+def way_out(pair: Pair, place: int) -> str:
+    """How a page leaves that nobody can reach: without a write if it can."""
+    memory = pair.memory
+    if memory.copies.of_page(place) is not None:
+        return "leave_clean"
+    return NEXT["unmapped"] if memory.copy_of_frame(place) is None else "leave_to_copy"
 
 
 def of_a_vm(pair: Pair, random: Random) -> Operation:
@@ -106,6 +125,29 @@ def of_a_transfer(pair: Pair, random: Random) -> Operation:
     return "end_transfer", number
 
 
+def of_a_copy(pair: Pair, random: Random) -> Operation:
+    """A page comes from the swap area; one that may have a copy there, or is in a shared frame, leaves, or is used."""
+    memory = pair.memory
+    own = pair.shape.keep_slot
+    fit = [place for place in range(len(pair.pages))
+           if memory.kind(place) in (SHARED, SWAPPED) or (own and memory.has_frame(place))]  # fmt: skip
+    if not fit:
+        return of_a_page(pair, random)
+    place = random.choice(fit)
+    vm, ppn = pair.numbers(place)
+    if memory.kind(place) == SWAPPED:
+        return random.choice((("read", vm, ppn, 0), ("start_page_in", vm, ppn)))
+    chance = random.random()
+    if chance < 0.2 or (pair.shape.take_over and chance < 0.5):
+        return "write", vm, ppn, random.randrange(pair.shape.words), random.randrange(pair.shape.values)
+    if chance < 0.3 or (pair.shape.take_over and chance < 0.7):
+        return "start_transfer", random.randrange(3), vm, ppn, random.random() < 0.3
+    if memory.copies.of_page(place) is not None and not memory.tried(place) and random.random() < 0.5:
+        return "scan", vm, ppn, True
+    ready = memory.tried(place) or memory.kind(place) == SHARED
+    return ("pick_for_paging" if ready and random.random() < 0.3 else "page_out"), vm, ppn
+
+
 def of_a_page(pair: Pair, random: Random) -> Operation:
     """A guest, a driver or a daemon does something with a page."""
     name = random.choice(OF_A_PAGE)
@@ -117,9 +159,7 @@ def of_a_page(pair: Pair, random: Random) -> Operation:
                if (pair.memory.kind(place) == wanted if wanted else is_private(pair.memory.state, place))]  # fmt: skip
         vm, ppn = pair.numbers(random.choice(fit)) if fit else (vm, ppn)
     if name == "write_pages":
-        words, values = pair.shape.words, pair.shape.values
-        count = random.randrange(1, pair.shape.pages[vm] - ppn + 1)
-        return name, vm, ppn, tuple(tuple(random.randrange(values) for _ in range(words)) for _ in range(count))
+        return name, vm, ppn, rows_of(pair, random, random.randrange(1, pair.shape.pages[vm] - ppn + 1))
     if name == "write":
         value = random.choice((0, 0, *range(pair.shape.values)))
         return name, vm, ppn, random.randrange(pair.shape.words), value

@@ -10,6 +10,7 @@ import attrs
 
 from pagelaw.spec import balloon, paging, power, sharing, translation
 from pagelaw.spec import operations as in_common
+from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import VM as Name
 from pagelaw.spec.language import Blocked, Value, Word
 from pagelaw.spec.machine import Machine as Reference
@@ -75,6 +76,9 @@ class Shape:
     hashed: Callable[[bytes], int] | None = None
     """A hash of one's own, of a page's bytes."""
     by_number: bool = False
+    take_over: bool = False
+    keep_slot: bool = False
+    swap_shared: bool = False
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -92,6 +96,8 @@ class Following:
     """What the specification's machine was changed by since the operation began."""
     pages: list[Page]
     seen: Counter[str]
+    refused: bool
+    """Whether the manager has refused the operation."""
 
     # Names, in both.
 
@@ -167,7 +173,11 @@ class Following:
         backing = s.pmap[page]
         assert isinstance(backing, Mapped)
         if isinstance(s.frame[backing.mpn], Shared):
-            yield from operations.break_sharing(s, page, self.frame(page))
+            if s.take_over and reference_count(s, backing.mpn) == 1:
+                self.seen["the last user takes a frame over"] += 1
+                yield sharing.take_over_frame, (page,)
+            else:
+                yield from operations.break_sharing(s, page, self.frame(page))
         elif not may_write(s, page, backing.mpn):
             raise Blocked(reason("OPERATION_IN_PROGRESS"))
 
@@ -241,7 +251,7 @@ class Following:
         """The hinted page that was chosen becomes a shared frame."""
         s = self.reference
         matching = [other for other in self.pages if sharing.is_match(s, page, other)]
-        chosen = [other for other in matching if self.memory.kind(self.pages.index(other)) == SHARED]
+        chosen = [other for other in matching if self._became_shared(other)]
         if not matching:
             raise Blocked(reason("NO_MATCH"))
         pinned = [other for other in matching if s.pins[self.frame(other)]]  # the one in the way, if it was refused
@@ -249,6 +259,13 @@ class Following:
         yield sharing.scan_finds_hint, (page, other)
         yield from operations.flush_all(s, other)
         yield sharing.mark_shared, (other,)
+
+    def _became_shared(self, page: Page) -> bool:
+        """Whether a page is in a shared frame by now, and that is the one that it had for itself."""
+        place = self.pages.index(page)
+        if self.memory.kind(place) != SHARED:
+            return False
+        return bool(self.reference.pmap[page] == Mapped(self.reference.ids[MPN][self.memory.frame(place)]))
 
     def steps_of_scan_all(self, found: list[int], places: tuple[int, ...]) -> Steps:
         """One page after the other."""

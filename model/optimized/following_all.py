@@ -10,6 +10,7 @@ from pagelaw.spec.language import VM as Name
 from pagelaw.spec.language import Value, Word
 from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.vocabulary import (
+    MPN,
     Ballooned,
     ComingIn,
     Idle,
@@ -24,6 +25,7 @@ from pagelaw.spec.vocabulary import (
 from pagelaw.spec.vocabulary import Transfer as Named
 
 from ..reference import operations
+from .comparing import copies_of_frames
 from .following import Differs, Following, Steps
 from .state import SWAPPED, number_of
 
@@ -52,9 +54,7 @@ class FollowingAll(Following):
         yield paging.pick_for_paging, (page,)
         yield from operations.flush_all(s, page)
         yield in_common.finish_unmapping, (page,)
-        slot = self._slot(page)
-        yield paging.reserve_slot, (page, slot)
-        yield from self._write_and_commit(page, slot)
+        yield from self._leave(page)
         if answer is False:
             raise Differs(f"{page!r} is in the swap area, and said to be shared")
 
@@ -64,6 +64,33 @@ class FollowingAll(Following):
             yield sharing.scan_before_paging_misses, (page,)
         else:
             yield from self._scan(None, page, leaving=True)
+
+    def _leave(self, page: Page) -> Steps:
+        """Without a write if there is a copy."""
+        s, backing = self.reference, self.reference.pmap[page]
+        if isinstance(s.kept[page], KeptSlot):
+            self.seen["a page leaves without a write"] += 1
+            yield paging.page_out_clean, (page,)
+        elif isinstance(backing, Mapped) and isinstance(s.frame_slot[backing.mpn], KeptSlot):
+            self.seen["a page leaves for the copy of its frame"] += 1
+            yield paging.page_out_to_copy, (page,)
+        else:
+            slot = self._slot(page)
+            yield from self.forgetting(besides=page)
+            yield paging.reserve_slot, (page, slot)
+            yield from self._write_and_commit(page, slot)
+
+    def forgetting(self, besides: Page | None = None) -> Steps:
+        """Copies that the manager keeps no more are forgotten; where it has refused for want of a slot, all others."""
+        s, memory = self.reference, self.memory
+        frames = copies_of_frames(memory)
+        for place, page in enumerate(self.pages):
+            gone = self.refused or memory.copies.of_page(place) is None
+            if isinstance(s.kept[page], KeptSlot) and gone and page is not besides:
+                yield paging.forget_kept_slot, (page,)
+        for mpn in s.ids[MPN]:
+            if isinstance(s.frame_slot[mpn], KeptSlot) and (self.refused or mpn.number not in frames):
+                yield paging.forget_copy_of_shared_frame, (mpn,)
 
     def _slot(self, page: Page) -> Slot:
         place = self.pages.index(page)
@@ -84,7 +111,8 @@ class FollowingAll(Following):
     def _commit(self, page: Page) -> Steps:
         s, backing = self.reference, self.reference.pmap[page]
         yield paging.commit_page_out, (page,)
-        if isinstance(backing, Mapped) and isinstance(s.frame_slot[backing.mpn], KeptSlot):
+        copied = isinstance(backing, Mapped) and isinstance(s.frame_slot[backing.mpn], KeptSlot)
+        if isinstance(backing, Mapped) and copied and not s.swap_shared:
             yield paging.forget_copy_of_shared_frame, (backing.mpn,)
 
     def steps_of_pick_for_paging(self, _: Any, vm: int, ppn: int) -> Steps:
@@ -100,7 +128,17 @@ class FollowingAll(Following):
     def steps_of_reserve_slot(self, _: Any, vm: int, ppn: int) -> Steps:
         """The slot that was chosen."""
         page = self.page(vm, ppn)
-        yield paging.reserve_slot, (page, self._slot(page))
+        slot = self._slot(page)
+        yield from self.forgetting(besides=page)
+        yield paging.reserve_slot, (page, slot)
+
+    def steps_of_leave_clean(self, _: Any, vm: int, ppn: int) -> Steps:
+        """The same step."""
+        yield paging.page_out_clean, (self.page(vm, ppn),)
+
+    def steps_of_leave_to_copy(self, _: Any, vm: int, ppn: int) -> Steps:
+        """The same step."""
+        yield paging.page_out_to_copy, (self.page(vm, ppn),)
 
     def steps_of_write_out(self, _: Any, vm: int, ppn: int) -> Steps:
         """The disk is done at once."""
@@ -110,7 +148,7 @@ class FollowingAll(Following):
         yield paging.finish_write, (page,)
 
     def steps_of_commit(self, _: Any, vm: int, ppn: int) -> Steps:
-        """The copy of a shared frame is not kept."""
+        """The copy of a shared frame is kept with swap_shared only."""
         yield from self._commit(self.page(vm, ppn))
 
     def steps_of_start_page_in(self, _: Any, vm: int, ppn: int) -> Steps:

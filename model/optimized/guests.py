@@ -69,6 +69,7 @@ class Guests(Core):
         offset = self.within(offset, held.size)
         self.make_writable(vm, page)
         self.data(self.frame(page))[offset : offset + held.size] = held
+        self.copies.forget_of_page(page)
 
     def write_pages(self, vm: int, ppn: int, data: Buffer) -> None:
         """A guest writes whole pages that it never touched, one after the other: what a boot does, at once.
@@ -140,7 +141,10 @@ class Guests(Core):
         self.bring_in(vm, page)
         if self.kind(page) == SHARED:
             self.idle(page)
-            self.break_sharing(page)
+            if self.machine.take_over and count_of(self.state, number_of(self.state.pmap[page])) == 1:
+                self.take_over(page)
+            else:
+                self.break_sharing(page)
         elif self.stages.get(page, ("found",))[0] != "found":
             raise Refusal("OPERATION_IN_PROGRESS")
 
@@ -153,6 +157,10 @@ class Guests(Core):
         set_tried(self.state, page, False)
         self.drop_reference(page, record)
 
+    def take_over(self, page: int) -> None:
+        """The last user of a shared frame keeps it for itself."""
+        set_entry(self.state, page, PRIVATE, self.forget_shared(page, number_of(self.state.pmap[page])))
+
     # The swap area, inwards.
 
     def start_page_in(self, vm: int, ppn: int) -> None:
@@ -160,7 +168,7 @@ class Guests(Core):
         self._start_page_in(vm, self.place(vm, ppn))
 
     def finish_page_in(self, vm: int, ppn: int) -> None:
-        """What was in the slot is in the frame; the page has it, and the slot is free."""
+        """What was in the slot is in the frame; the page has it, and the slot is free, or kept as a copy."""
         self._finish_page_in(vm, self.place(vm, ppn))
 
     def _start_page_in(self, vm: int, page: int) -> None:
@@ -177,7 +185,7 @@ class Guests(Core):
         _, frame = self.at(page, "coming in")
         slot = number_of(self.state.pmap[page])
         self.state.words[frame] = self.slots.words[slot]
-        self.slots.give_back(slot)
+        self.copies.keep_of_page(page, slot)
         set_entry(self.state, page, PRIVATE, frame)
         set_tried(self.state, page, False)
         self.vms[vm].resident += 1
@@ -211,6 +219,7 @@ class Guests(Core):
         held = as_bytes(data)
         offset = self.within(offset, held.size)
         self.data(transfer.frame)[offset : offset + held.size] = held
+        self.copies.forget_of_page(transfer.page)
 
     def end_transfer(self, transfer: Transfer) -> None:
         """The transfer is over."""
@@ -269,6 +278,7 @@ class Guests(Core):
             if of.resident <= of.minimum:
                 raise Refusal("AT_MINIMUM")
             self.not_pinned(page)
+            self.copies.forget_of_page(page)
             self.let_go(page)
             of.resident -= 1
         set_entry(self.state, page, BALLOONED, 0)
@@ -340,6 +350,7 @@ class Guests(Core):
         if kind == SWAPPED:
             self.slots.give_back(number_of(self.state.pmap[page]))
         elif kind not in (UNTOUCHED, BALLOONED):
+            self.copies.forget_of_page(page)
             self.let_go(page)
         set_entry(self.state, page, UNTOUCHED, 0)
 

@@ -18,6 +18,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from .copies import Copies, Store
 from .hashing import Hash, Hashing, Keys
 from .records import LOW, count_in
 from .refusing import BadInput, Refusal, all_whole, whole
@@ -76,6 +77,12 @@ class Machine:
     """The greatest number in a count field."""
     by_number: bool = False
     """Whether a page is known by a number of 64 bits, in place of 4,096 bytes."""
+    take_over: bool = False
+    """Whether a write by the last user of a shared frame takes it over in place (R-22)."""
+    keep_slot: bool = False
+    """Whether a page that comes in keeps its slot until it is written (R-10)."""
+    swap_shared: bool = False
+    """Whether pages in shared frames may be paged out as others may, to one copy (R-11)."""
 
     def __attrs_post_init__(self) -> None:
         """Refuse what makes no sense."""
@@ -102,6 +109,9 @@ class Machine:
         for size, least in zip(self.pages, self.minimum, strict=True):
             if not 0 <= least <= size:
                 raise BadInput("minimum", least, f"0 to the size of its VM, {size:,}")
+        for name in ("by_number", "take_over", "keep_slot", "swap_shared"):
+            if not isinstance(getattr(self, name), bool):
+                raise BadInput(name, repr(getattr(self, name)), "True or False")
         if self.buckets is not None and self.buckets & (self.buckets - 1):
             raise BadInput("buckets", self.buckets, "a power of two")
         if self.width is not None and max(self.frames, *self.pages) > 1 << self.width:
@@ -156,40 +166,6 @@ def chain(links: Any, end: int) -> None:
     links[-1:] = end
 
 
-class Store:
-    """The swap area: what is in its slots, and which are free."""
-
-    def __init__(self, slots: int, words: int) -> None:
-        try:
-            self.words = np.zeros((slots, words), np.uint64)
-        except (MemoryError, ValueError):
-            raise BadInput("slots", slots, "what fits into the memory of this computer") from None
-        self._never_used = 0
-        """All slots from this one on were never used."""
-        self._given_back: list[int] = []
-
-    def __len__(self) -> int:
-        """How many slots are free."""
-        return len(self.words) - self._never_used + len(self._given_back)
-
-    def free(self) -> list[int]:
-        """Which are."""
-        return [*self._given_back, *range(self._never_used, len(self.words))]
-
-    def take(self) -> int:
-        """One of them."""
-        if self._given_back:
-            return self._given_back.pop()
-        if self._never_used == len(self.words):
-            raise Refusal("NO_FREE_SLOT")
-        self._never_used += 1
-        return self._never_used - 1
-
-    def give_back(self, slot: int) -> None:
-        """A slot is free again."""
-        self._given_back.append(int(slot))
-
-
 @attrs.define
 class VM:
     """What is kept for a VM."""
@@ -219,7 +195,10 @@ class Core:
     def __init__(self, machine: Machine, hashed: Hash | None = None) -> None:
         self.machine = machine
         self.state = new_state(machine)
-        self.slots = Store(machine.slots, self.state.words.shape[1])
+        self.slots = Store(machine.slots, self.state.words.shape[1], machine.swap_shared)
+        self.copies = Copies(
+            self.slots, machine.keep_slot * len(self.state.pmap), machine.swap_shared * len(self.state.records)
+        )
         self.keys = Keys(Hashing(self.state.words, hashed), self.state.first_page, machine.domains)
         overhead = machine.overhead or (0,) * len(machine.pages)
         self.vms = [VM(*sizes) for sizes in zip(machine.minimum, machine.pages, overhead, strict=True)]
@@ -283,9 +262,14 @@ class Core:
         left = count_of(s, record) - 1
         set_count(s, record, left)
         if left == 0:
-            frame = frame_of_shared(s, record)
-            leave_shared(s, record, self.keys.of(page, frame))
-            free_frame(s, frame)
+            free_frame(s, self.forget_shared(page, record))
+
+    def forget_shared(self, page: int, record: int) -> int:
+        """A shared frame leaves the table, and its copy goes; which frame. The page was its last user, or still is."""
+        frame = int(frame_of_shared(self.state, record))
+        leave_shared(self.state, record, self.keys.of(page, frame))
+        self.copies.forget_of_frame(record)
+        return frame
 
     # Operations that take their time.
 
@@ -342,8 +326,9 @@ class Core:
     def bytes_kept(self) -> int:
         """Bytes of all that is kept beside the contents of frames and slots."""
         s = self.state
-        kept = (s.pmap, s.records, s.shared_heads, s.hint_heads, s.overflow_records, s.overflow_counts, s.numbers)
-        return int(sum(array.nbytes for array in kept) + s.first_page.nbytes + s.operated.nbytes)
+        kept = (s.pmap, s.records, s.shared_heads, s.hint_heads, s.overflow_records, s.overflow_counts, s.numbers,
+                s.first_page, s.operated, self.slots.users, self.copies.of_pages, self.copies.of_frames)  # fmt: skip
+        return int(sum(array.nbytes for array in kept))
 
     def counts(self) -> dict[int, tuple[int, int]]:
         """For every shared frame how many users it has, and what its count field says."""

@@ -40,7 +40,8 @@ from .scanning import FALSE_MATCH, has_hint
 from .sharing import Memory
 from .state import OVERFLOWING
 
-MAY_DROP_HINTS = frozenset(("scan", "scan_all", "start_share", "page_out", "commit", "inflate", "power_off"))
+MAY_DROP_HINTS = frozenset(("scan", "scan_all", "start_share", "page_out", "commit", "inflate", "power_off",
+                            "leave_clean", "leave_to_copy"))  # fmt: skip
 """Operations in which a stale hint may be found, or a page lose its frame."""
 FAILS = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What the manager does when it fails. Refusals are no failures."""
@@ -86,18 +87,19 @@ class Pair(FollowingAll):
             domains=tuple(number % shape.domains for number in range(len(shape.pages))),
             records=shape.records, buckets=shape.buckets, width=shape.width,
             count_top=shape.count_top, by_number=shape.by_number,
+            take_over=shape.take_over, keep_slot=shape.keep_slot, swap_shared=shape.swap_shared,
         ), shape.hashed)  # fmt: skip
         shift = 3 * shape.width - 48  # a hint stores the upper 112 - 3 * width bits of a hash
         self.reference = machine(Sizes(
-            vms=len(shape.pages), pages=shape.pages, vcpus=3, virtual_pages=1, frames=shape.frames,
+            vms=len(shape.pages), pages=shape.pages, vcpus=max(shape.pages), virtual_pages=1, frames=shape.frames,
             low_frames=shape.frames, slots=shape.slots, transfers=3, domains=shape.domains, words=shape.words,
             values=shape.values, minimum=shape.minimum, overhead=shape.overhead, count_top=shape.count_top,
-            sample_size=1,
+            sample_size=1, take_over=shape.take_over, keep_slot=shape.keep_slot, swap_shared=shape.swap_shared,
         ), ReferenceHashing(self.hash_of, lambda key: key >> shift))  # fmt: skip
         self.log = Log(self.reference)
         self.transfers: dict[int, Transfer] = {}
         self.seen: Counter[str] = Counter()
-        self.watched = True
+        self.refused, self.watched = False, True
         """Whether each operation is watched, so that one that does not end is found."""
         self.every = 1
         """After how many operations all that both keep is compared."""
@@ -138,6 +140,7 @@ class Pair(FollowingAll):
                 answer = ask(*arguments)
         except Refusal as refused:
             self.seen[f"{name} refused: {refused.reason}"] += 1
+            self.refused = True
             self._is_refused(name, arguments, refused.reason)
             answer = None
         except TableFull:
@@ -153,6 +156,10 @@ class Pair(FollowingAll):
             self.seen[name] += 1
             self._note(name, arguments, answer)
             self._follow(name, arguments, answer)
+        self.refused = False
+        for rule, given in self.forgetting() if self.shape.keep_slot or self.shape.swap_shared else ():
+            self.seen["a copy goes"] += 1
+            PLAIN(rule)(self.reference, *given)
         if name in MAY_DROP_HINTS:
             self._drop_stale_hints(name)
         self._done += 1
@@ -174,6 +181,7 @@ class Pair(FollowingAll):
         except FAILS as wrong:
             raise Differs(f"after {after}: what the manager keeps makes no sense: {wrong!r}") from wrong
         self.seen["a chain of three"] += max(chain_lengths(self.memory)) >= 3
+        self.seen["a slot has three users"] += bool((self.memory.slots.users >= 3).any())
         self.seen["one record is free"] += len(s.records) - self.memory.records_in_use == 1
 
     def _note(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ from .state import (
     SWAPPED,
     TRIED,
     Array,
+    number_of,
     same,
     set_entry,
     set_tried,
@@ -195,21 +196,34 @@ class Memory(Guests):
         """A page goes to the swap area, if it cannot be shared; whether it went there."""
         page = self.place(vm, ppn)
         self.room_for_one_more()
-        if self.kind(page) != SHARED and not self.tried(page):
+        first = self.kind(page) != SHARED and not self.tried(page)
+        if first:
             self.may_page_out(vm, page, tried=True)
             self.not_pinned(page)
             self.scan(vm, ppn, leaving=True)
             if self.kind(page) == SHARED:
                 return False
-            if not len(self.slots):
-                set_tried(self.state, page, False)
-        self.may_page_out(vm, page, tried=not len(self.slots))
+        self.may_page_out(vm, page, tried=False)
         self.not_pinned(page)
-        if not len(self.slots):
+        steps = self.ways_out(page)
+        if not steps:
+            set_tried(self.state, page, self.tried(page) and not first)
             raise Refusal("NO_FREE_SLOT")
-        for step in (self.pick_for_paging, self.finish_unmapping, self.reserve_slot, self.write_out, self.commit):
+        for step in (self.pick_for_paging, self.finish_unmapping, *steps):
             step(vm, ppn)
         return True
+
+    def ways_out(self, page: int) -> Sequence[Callable[[int, int], None]]:
+        """The steps by which a page leaves once nobody can reach it; none if it needs a slot and none can be had."""
+        if self.copies.of_page(page) is not None:
+            return (self.leave_clean,)
+        if self.copy_of_frame(page) is not None:
+            return (self.leave_to_copy,)
+        return (self.reserve_slot, self.write_out, self.commit) if self.copies.make_room() else ()
+
+    def copy_of_frame(self, page: int) -> int | None:
+        """The slot with a copy of the shared frame that a page is in."""
+        return self.copies.of_frame(number_of(self.state.pmap[page])) if self.kind(page) == SHARED else None
 
     def tried(self, page: int) -> bool:
         """Whether an attempt to share the page found nothing."""
@@ -220,7 +234,8 @@ class Memory(Guests):
         self.running(vm)
         self.idle(page)
         private = bool(is_private(self.state, page))
-        if not private and (self.kind(page) != SHARED or self.has_private_pages(vm)):
+        last = not self.machine.swap_shared  # whether pages in shared frames come last
+        if not private and (self.kind(page) != SHARED or (last and self.has_private_pages(vm))):
             raise Refusal("NOT_PRIVATE")
         if not self.may_lose_a_page(vm):
             raise Refusal("NO_PAGE_TO_TAKE")
@@ -257,6 +272,9 @@ class Memory(Guests):
         """A slot is set aside for it."""
         page = self.place(vm, ppn)
         self.at(page, "unmapped")
+        if self.copies.of_page(page) is not None:
+            raise Refusal("KEPT_SLOT")
+        self.copies.make_room()
         self.stages[page] = ("slot held", self.slots.take())
 
     def write_out(self, vm: int, ppn: int) -> None:
@@ -267,13 +285,43 @@ class Memory(Guests):
         self.stages[page] = ("written", slot)
 
     def commit(self, vm: int, ppn: int) -> None:
-        """The slot is where the page's contents are; its frame is let go."""
-        page, of = self.place(vm, ppn), self.vm(vm)
+        """The slot is where the page's contents are; its frame is let go. A shared frame may keep the copy."""
+        page = self.place(vm, ppn)
         if not self.may_lose_a_page(vm):
             raise Refusal("NO_PAGE_TO_TAKE")
         _, slot = self.at(page, "written")
+        if self.kind(page) == SHARED:
+            self.copies.keep_of_frame(number_of(self.state.pmap[page]), slot)
+        self.leave_for(vm, page, slot)
+
+    def leave_clean(self, vm: int, ppn: int) -> None:
+        """A page that nobody has written since it came in leaves for the slot that it kept."""
+        page = self.place(vm, ppn)
+        self.at(page, "unmapped")
+        if not self.may_lose_a_page(vm):
+            raise Refusal("NO_PAGE_TO_TAKE")
+        slot = self.copies.take_of_page(page)
+        if slot is None:
+            raise Refusal("NO_KEPT_SLOT")
+        self.leave_for(vm, page, slot)
+
+    def leave_to_copy(self, vm: int, ppn: int) -> None:
+        """A page leaves for the slot that has a copy of its shared frame."""
+        page = self.place(vm, ppn)
+        self.at(page, "unmapped")
+        if not self.may_lose_a_page(vm):
+            raise Refusal("NO_PAGE_TO_TAKE")
+        slot = self.copy_of_frame(page)
+        if slot is None:
+            raise Refusal("NO_KEPT_SLOT")
+        self.slots.count(slot, 1)
+        self.copies.forget_of_page(page)
+        self.leave_for(vm, page, slot)
+
+    def leave_for(self, vm: int, page: int, slot: int) -> None:
+        """A page's contents are in a slot now, and no longer in the frame."""
         self.end(page)
         self.let_go(page)
         set_entry(self.state, page, SWAPPED, slot)
-        of.resident -= 1
-        of.swapped += 1
+        self.vms[vm].resident -= 1
+        self.vms[vm].swapped += 1

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pagelaw.spec import paging
 from pagelaw.spec.machine import Machine
+from pagelaw.spec.translation import is_dirty
 from pagelaw.spec.vocabulary import MPN, Free, KeptSlot, NoTransfer, Page, Slot, Transfer
 
 from ..reference.journal import Log
@@ -186,6 +187,24 @@ class Choices:
         for page, copy in list(s.kept.items()):
             if isinstance(copy, KeptSlot) and slot in (None, copy.slot):
                 self.do(paging.forget_kept_slot, (page,))
+
+    def forget_copies_until(self, free: int) -> None:
+        """What is only a copy is forgotten until so many slots are free: first of pages that were written since."""
+        s = self.machine
+        pages = [page for page, copy in s.kept.items() if isinstance(copy, KeptSlot)]
+        frames = [mpn for mpn, copy in s.frame_slot.items() if isinstance(copy, KeptSlot)]
+        written = [page for page in pages if is_dirty(s, page)]
+        for page in written:
+            self._forget_if_fewer(free, paging.forget_kept_slot, page)
+        for mpn in frames:
+            self._forget_if_fewer(free, paging.forget_copy_of_shared_frame, mpn)
+        for page in pages:
+            if page not in written:
+                self._forget_if_fewer(free, paging.forget_kept_slot, page)
+
+    def _forget_if_fewer(self, free: int, rule: Callable[..., Any], of: Any) -> None:
+        if self.machine.free_slots < free:
+            self.do(rule, (of,))
 
     def may_be_slot(self, page: Page, slot: Slot) -> bool:
         """Whether this may be the slot that the page was seen in; then it is known by that name."""

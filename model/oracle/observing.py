@@ -250,8 +250,7 @@ def of_all(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     state = type(s.reclamation).__name__.lower()
     if one.get("state", state) != state:
         yield Mismatch("reclamation state", one["state"], state, ("ESX-6.3-04",))
-    if one.get("free_slots", 0) > s.free_slots:
-        c.forget_copies(None)
+    c.forget_copies_until(one.get("free_slots", 0))
     due = {"free_frames": s.free_frames, "free_slots": s.free_slots}
     if "shared" in one or "saved" in one:
         if s.zero_apart and any(isinstance(s.frame[mpn], Shared) and is_apart(s, mpn) for mpn in s.ids[MPN]):

@@ -1,6 +1,6 @@
 """The memory manager of `pagelaw.model.optimized` as an implementation, on real pages of 4,096 bytes.
 
-    python -m pagelaw.model.systems.optimized [--domains] [--fault ID]
+    python -m pagelaw.model.systems.optimized [--option NAME]... [--domains] [--fault ID]
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
 
@@ -31,6 +31,8 @@ IN_DOMAINS = [
     {"name": name, "pages": 4, "minimum": 1, "domain": domain} for name, domain in (("A", 4), ("B", 9), ("C", 4))
 ]
 """VMs in two sharing domains."""
+OPTIONS = ("take_over", "keep_slot", "swap_shared")
+"""Freedoms of `pagelaw.spec.profiles` that the manager can take."""
 ANSWERED = ("read", "scan")
 """Operations that answer something."""
 
@@ -38,7 +40,8 @@ ANSWERED = ("read", "scan")
 class Optimized:
     """One machine, run by the memory manager. What it refuses it names; nothing is asked of the rules."""
 
-    def __init__(self, domains: bool = False) -> None:
+    def __init__(self, options: Iterable[str] = (), domains: bool = False) -> None:
+        self.options = dict.fromkeys(options, True)
         self.needs = {"machine": {"vms": IN_DOMAINS}} if domains else {}
         self.operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             "power_on": lambda event: self.memory.power_on(self.vms[event["vm"]]),
@@ -62,7 +65,7 @@ class Optimized:
     def start(self) -> dict[str, Any]:
         """What it can do."""
         return {"pagelaw": 1, "system": "pagelaw optimized", "tells": [*TELLS], "operations": [*self.operations],
-                **self.needs}  # fmt: skip
+                "options": self.options, **self.needs}  # fmt: skip
 
     def reset(self, machine: dict[str, Any]) -> dict[str, Any]:
         """A new machine; none with low memory."""
@@ -76,6 +79,7 @@ class Optimized:
             pages=tuple(vm["pages"] for vm in given), minimum=tuple(vm.get("minimum", 0) for vm in given),
             overhead=tuple(vm.get("overhead", 0) for vm in given), domains=tuple(vm.get("domain", 0) for vm in given),
             frames=machine["frames"], slots=machine.get("slots", 0), count_top=machine.get("count_top", 65_535),
+            **self.options,
         ))  # fmt: skip
         return {}
 
@@ -157,10 +161,12 @@ def main() -> None:
         os.execve(sys.executable, sys.orig_argv, os.environ | {PLAIN: "1"})
     parser = argparse.ArgumentParser(description="The memory manager as a program for pagelaw conform.")
     parser.add_argument("--fault", choices=faults(), metavar="ID", help="with a known fault: IM-1 and so on")
+    parser.add_argument("--option", choices=OPTIONS, metavar="NAME", action="append", default=[],
+                        help=f"with a freedom: {', '.join(OPTIONS)}")  # fmt: skip
     parser.add_argument("--domains", action="store_true", help="with three VMs in two sharing domains")
     given = parser.parse_args()
     with switched_on(faults()[given.fault]) if given.fault else nullcontext():
-        serve(Optimized(given.domains))
+        serve(Optimized(given.option, given.domains))
 
 
 if __name__ == "__main__":
