@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pagelaw.model.optimized.drawing import beginning, drawn
+from pagelaw.model.optimized.faults import faults, switched_on
 from pagelaw.model.optimized.hunting import CORNERS, SHAPES, batch, hunt, little_in_the_upper_bits, replay
 from pagelaw.model.optimized.pairing import Differs, Pair, Shape
 
@@ -83,6 +85,33 @@ def test_of_two_hinted_pages_the_one_that_was_chosen_is_told_from_the_one_that_c
         ("scan_all", (6, 3, 7, 0)), ("read", 1, 0, 0), ("write", 0, 3, 0, 0), ("scan_all", (0, 4, 7, 6, 1)),
     ]  # fmt: skip
     assert replay(Shape(buckets=256, width=26, hashed=little_in_the_upper_bits), operations) is None
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("fault", [None, "IM-4", "IM-5"])
+def test_more_zero_pages_than_a_count_field_of_16_bits_holds(fault: str | None) -> None:
+    """65,610 users of one frame, one after the other; then so many go and come that the field holds the count again."""
+    pages = 65_610
+    pair = Pair(Shape(pages=(pages,), frames=pages + 1, slots=0, minimum=pages, count_top=65_535, by_number=True,
+                      words=1))  # fmt: skip
+    pair.every, pair.watched = pages, False
+    written: list[tuple[Any, ...]] = [("write", 0, ppn, 0, 1) for ppn in range(80)]
+    again = [one for ppn in range(10) for one in (("write", 0, ppn, 0, 0), ("scan", 0, ppn, False))]
+    turns: list[tuple[list[tuple[Any, ...]], int]] = [
+        ([("power_on", 0), ("write_pages", 0, 0, ((0,),) * pages), ("scan_all", tuple(range(pages)))], pages),
+        ([("start_transfer", number, 0, 100, False) for number in range(3)], pages + 3),
+        (written, pages - 77), ([("end_transfer", number) for number in range(3)], pages - 80), (again, pages - 70),
+    ]  # fmt: skip
+    with (
+        switched_on(faults()[fault]) if fault else nullcontext(),
+        pytest.raises(Differs) if fault else nullcontext(),
+    ):
+        for operations, users in turns:
+            for operation in operations:
+                pair.do(*operation)
+            pair.compare(operations[-1])
+            assert pair.memory.counts()[1] == (users, min(users, 65_535))
+        assert pair.seen["a count goes into the overflow table"] == pair.seen["a count comes out of it"] + 1 == 2
 
 
 HASH = """

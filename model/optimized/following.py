@@ -105,6 +105,10 @@ class Following:
         """The specification's name of a page."""
         return self.pages[self.memory.place(vm, ppn)]
 
+    def place(self, page: Page) -> int:
+        """The place of a page in the manager's pmap."""
+        return self.memory.place(page.vm.number, page.number)
+
     def numbers(self, place: int) -> tuple[int, int]:
         """The VM and the page's number in it."""
         page = self.pages[place]
@@ -112,7 +116,7 @@ class Following:
 
     def frame(self, page: Page) -> MPN:
         """The frame that the manager has for it; if it has none, a free one, if there is one."""
-        place = self.pages.index(page)
+        place = self.place(page)
         stage = self.memory.stages.get(place, ("", 0))
         frames: tuple[MPN, ...] = self.reference.ids[MPN]
         if stage[0] == "coming in":
@@ -262,7 +266,7 @@ class Following:
 
     def _became_shared(self, page: Page) -> bool:
         """Whether a page is in a shared frame by now, and that is the one that it had for itself."""
-        place = self.pages.index(page)
+        place = self.place(page)
         if self.memory.kind(place) != SHARED:
             return False
         return bool(self.reference.pmap[page] == Mapped(self.reference.ids[MPN][self.memory.frame(place)]))

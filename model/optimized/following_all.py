@@ -93,7 +93,7 @@ class FollowingAll(Following):
                 yield paging.forget_copy_of_shared_frame, (mpn,)
 
     def _slot(self, page: Page) -> Slot:
-        place = self.pages.index(page)
+        place = self.place(page)
         stage = self.memory.stages.get(place, ("", 0))
         slots: tuple[Slot, ...] = self.reference.ids[Slot]
         if stage[0] == "slot held":
@@ -154,7 +154,7 @@ class FollowingAll(Following):
     def steps_of_start_page_in(self, _: Any, vm: int, ppn: int) -> Steps:
         """By some vCPU, into the frame that was chosen."""
         page = self.page(vm, ppn)
-        coming = self.memory.stages.get(self.pages.index(page), ("",))[0] == "coming in"
+        coming = self.memory.stages.get(self.place(page), ("",))[0] == "coming in"
         frame = self.frame(page) if coming else operations.first_free_frame(self.reference)
         yield paging.start_page_in, (self._cpu(page), page, frame)
 
