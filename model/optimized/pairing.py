@@ -94,7 +94,8 @@ class Pair(FollowingAll):
             vms=len(shape.pages), pages=shape.pages, vcpus=min(max(shape.pages), 8), virtual_pages=1,
             frames=shape.frames, low_frames=shape.frames, slots=shape.slots, transfers=3, domains=shape.domains,
             words=shape.words, values=shape.values, minimum=shape.minimum, overhead=shape.overhead,
-            count_top=shape.count_top, sample_size=1, take_over=shape.take_over, keep_slot=shape.keep_slot, swap_shared=shape.swap_shared,
+            count_top=shape.count_top, sample_size=1, take_over=shape.take_over, keep_slot=shape.keep_slot,
+            swap_shared=shape.swap_shared,
         ), ReferenceHashing(self.hash_of, lambda key: key >> shift))  # fmt: skip
         self.log = Log(self.reference)
         self.transfers: dict[int, Transfer] = {}
