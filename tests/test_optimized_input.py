@@ -76,6 +76,7 @@ REFUSED: dict[str, tuple[Callable[[Memory], Any], str]] = {
     "nothing alike": (lambda m: m.start_share(0, 0), "NO_MATCH"),
     "a page that nobody lets out": (lambda m: m.leave_clean(0, 0), "WRONG_STAGE"),
     "a page that goes to no copy": (lambda m: m.leave_to_copy(0, 0), "WRONG_STAGE"),
+    "a page that is not hot": (lambda m: m.remap(0, 0), "NOT_HOT"),
     "pages that were touched": (lambda m: m.write_pages(0, 0, bytes(4096)), "NOT_UNTOUCHED"),
 }
 
@@ -148,6 +149,9 @@ def test_without_a_free_frame_a_page_waits() -> None:
         ({"keep_slot": 1}, "keep_slot is 1: it must be True or False"),
         ({"swap_shared": "no"}, "swap_shared is 'no': it must be True or False"),
         ({"take_over": None}, "take_over is None: it must be True or False"),
+        ({"low_frames": 0}, "low_frames is 0: it must be 1 to 8"),
+        ({"low_frames": 9}, "low_frames is 9: it must be 1 to 8"),
+        ({"remap_after": -1}, "remap_after is -1: it must be 0 to"),
         ({"pages": 4}, "pages of a VM is 4: it must be a whole number for each VM"),
         ({"frames": "8"}, "frames is '8': it must be a whole number, 1 to"),
         ({"count_top": 65_536}, "count_top is 65536: it must be 2 to 65,535"),
@@ -313,6 +317,44 @@ def test_a_page_with_a_copy_needs_no_other_slot() -> None:
     assert kept(memory) == before
     memory.leave_clean(0, 0)
     assert memory.read(0, 0, 0, 1) == b"\1"
+
+
+def test_a_page_in_high_memory_is_bounced_until_it_is_hot_and_moves() -> None:
+    memory = small(low_frames=2, remap_after=1)
+    assert not memory.is_hot(0)
+    for copies in (1, 2):
+        transfer = memory.start_transfer(0, 0, writes=True)
+        memory.device_write(transfer, 7, b"ab")
+        before = kept(memory)
+        with pytest.raises(Refusal, match="no transfer"):
+            memory.device_write(transfer, 0, b"c")
+        with pytest.raises(Refusal, match="no transfer"):
+            memory.device_read(transfer, 0, 1)
+        with pytest.raises(BadInput, match="bytes of a page is 4090 to 4100: it must be within"):
+            memory.device_read(memory.start_transfer(0, 1, writes=False), 4090, 10)
+        memory.end_transfer(next(one for one in memory.transfers if not one.writes))
+        assert kept(memory)[1:] == before[1:]
+        memory.end_transfer(transfer)
+        assert memory.copied[0] == copies
+    assert memory.read(0, 0, 6, 4) == b"\0ab\0"
+    assert memory.frame(0) >= 2
+    memory.remap(0, 0)
+    assert memory.frame(0) < 2
+    assert memory.read(0, 0, 6, 4) == b"\0ab\0"
+    assert memory.start_transfer(0, 0, writes=True).buffer is None
+
+
+def test_without_a_free_low_frame_nothing_is_bounced_or_moved() -> None:
+    memory = small(low_frames=1, remap_after=0)
+    transfer = memory.start_transfer(0, 0, writes=False)
+    before = kept(memory)
+    for ask in (lambda: memory.start_transfer(0, 3, writes=True), lambda: memory.remap(0, 0)):
+        with pytest.raises(Refusal, match="no free frame"):
+            ask()
+    assert kept(memory) == before
+    memory.end_transfer(transfer)
+    memory.remap(0, 0)
+    assert memory.frame(0) == 0
 
 
 def test_many_hashes_at_once_are_those_of_one_at_a_time() -> None:

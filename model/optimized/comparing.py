@@ -13,12 +13,14 @@ import numpy as np
 
 from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import VM as Name
+from pagelaw.spec.language import Contents
 from pagelaw.spec.machine import Machine as Reference
 from pagelaw.spec.translation import is_dirty
 from pagelaw.spec.vocabulary import (
     MPN,
     Alone,
     Ballooned,
+    Bounce,
     ComingIn,
     Domain,
     Found,
@@ -55,7 +57,7 @@ from pagelaw.spec.vocabulary import (
 from .records import hash_in_hint, hash_in_shared, ppn_in_hint, vm_in_hint
 from .scanning import has_hint, is_private
 from .sharing import Memory
-from .state import BALLOONED, FREE_FRAME, FREE_RECORD, NOTHING, SHARED, SWAPPED, UNTOUCHED, number_of
+from .state import BALLOONED, FREE_FRAME, FREE_LOW, FREE_RECORD, NOTHING, SHARED, SWAPPED, UNTOUCHED, number_of
 from .table import count_of, find_shared, frame_of_hint, frame_of_shared, link_of, page_of_hint
 
 STAGES: dict[str, type[Operation]] = {
@@ -78,6 +80,7 @@ def differences(memory: Memory, reference: Reference, words: tuple[int, ...]) ->
     yield from of_frames(memory, reference)
     yield from of_table(memory, reference)
     yield from of_copies(memory, reference, words)
+    yield from of_buffers(memory, reference, words)
     yield from unless_equal("free slots", len(memory.slots), reference.free_slots)
 
 
@@ -125,6 +128,8 @@ def of_page(
         named = int(vm_in_hint(high, low, s.width)), int(ppn_in_hint(low, s.width))
         yield from unless_equal(f"the page that the hint of {page!r} names", named, (page.vm.number, page.number))
     yield from unless_equal(f"hint of {page!r}", hint, reference.hint[page])
+    copied = int(memory.copied[place]) if memory.low_frames else 0
+    yield from unless_equal(f"copies of {page!r}", copied, reference.copies[page])
     yield from unless_equal(f"whether sharing {page!r} was tried", memory.tried(place), reference.attempted[page])
     stage = memory.stages.get(place)
     due_stage = reference.operation[page]
@@ -170,10 +175,15 @@ def contents_due(reference: Reference, page: Page) -> tuple[int, ...]:
     """The same of the specification's page."""
     match reference.pmap[page]:
         case Mapped(mpn):
-            return tuple(value.number for value in reference.contents[mpn].words)
+            return words_of(reference.contents[mpn])
         case Swapped(slot):
-            return tuple(value.number for value in reference.slot_contents[slot].words)
+            return words_of(reference.slot_contents[slot])
     return ()
+
+
+def words_of(held: Contents) -> tuple[int, ...]:
+    """The numbers of its values."""
+    return tuple(value.number for value in held.words)
 
 
 def of_vm(memory: Memory, reference: Reference, number: int, name: Name) -> Iterator[Difference]:
@@ -192,12 +202,14 @@ def of_vm(memory: Memory, reference: Reference, number: int, name: Name) -> Iter
 def of_frames(memory: Memory, reference: Reference) -> Iterator[Difference]:
     """Which frames are free, how many users the shared ones have, and what pins them."""
     s = memory.state
-    free, frame = set(), int(s.numbers[FREE_FRAME])
-    while frame != NOTHING and frame not in free:
-        free.add(frame)
-        frame = int(s.words[frame, 0])
-    due = {mpn.number for mpn in reference.ids[MPN] if reference.frame[mpn] == Free()}
-    yield from unless_equal("free frames", sorted(free), sorted(due))
+    of_low = memory.low_frames > 0
+    for what, which, low in (("free low frames", FREE_LOW, True), ("free frames", FREE_FRAME, not of_low)):
+        free, frame = set(), int(s.numbers[which])
+        while frame != NOTHING and frame not in free:
+            free.add(frame)
+            frame = int(s.words[frame, 0])
+        due = {mpn.number for mpn in reference.ids[MPN] if reference.frame[mpn] == Free() and reference.low[mpn] == low}
+        yield from unless_equal(what, sorted(free), sorted(due) if of_low or which == FREE_FRAME else [])
     yield from unless_equal("number of free frames", memory.free_frames, reference.free_frames)
     yield from unless_equal("reserved memory", memory.reserved_memory, reference.reserved_memory)
     yield from unless_equal("reserved swap space", memory.reserved_swap, reference.reserved_swap)
@@ -237,6 +249,16 @@ def of_table(memory: Memory, reference: Reference) -> Iterator[Difference]:
         free, record = free + 1, link_of(s, record)
     yield from unless_equal("free records", free, len(s.records) - len(shared) - len(hints))
     yield from unless_equal("records in use", memory.records_in_use, len(shared) + len(hints))
+
+
+def of_buffers(memory: Memory, reference: Reference, words: tuple[int, ...]) -> Iterator[Difference]:
+    """Which frames are bounce buffers, and what they hold."""
+    found = sorted(one.buffer for one in memory.transfers if one.buffer is not None)
+    due = [mpn for mpn in reference.ids[MPN] if isinstance(reference.frame[mpn], Bounce)]
+    yield from unless_equal("bounce buffers", found, [mpn.number for mpn in due])
+    for mpn in due:
+        held = in_words(memory.state.words[mpn.number], words)
+        yield from unless_equal(f"what the buffer {mpn!r} holds", held, words_of(reference.contents[mpn]))
 
 
 def of_copies(memory: Memory, reference: Reference, words: tuple[int, ...]) -> Iterator[Difference]:

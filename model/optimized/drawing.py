@@ -62,6 +62,8 @@ def drawn(pair: Pair, random: Random) -> Operation:
         return of_a_transfer(pair, random)
     if kind < 13:
         return random.choice(STEPS), *some_page(pair, random)
+    if kind < 16 and pair.shape.low_frames:
+        return of_a_hot_page(pair, random)
     if kind < 18 and (pair.shape.take_over or pair.shape.keep_slot or pair.shape.swap_shared):
         return of_a_copy(pair, random)
     return of_a_page(pair, random)
@@ -120,9 +122,23 @@ def of_a_vm(pair: Pair, random: Random) -> Operation:
 def of_a_transfer(pair: Pair, random: Random) -> Operation:
     """A device goes on, or is done."""
     number = random.choice(sorted(pair.transfers)) if pair.transfers and random.random() < 0.9 else random.randrange(3)
+    if random.random() < 0.2:
+        return "device_read", number, random.randrange(pair.shape.words)
     if random.random() < 0.4:
         return "device_write", number, random.randrange(pair.shape.words), random.randrange(pair.shape.values)
     return "end_transfer", number
+
+
+def of_a_hot_page(pair: Pair, random: Random) -> Operation:
+    """A page that was copied moves, if it can, or is copied again; and transfers end."""
+    copied = [place for place in range(len(pair.pages)) if pair.memory.copied[place]]
+    if copied and random.random() < 0.6:
+        vm, ppn = pair.numbers(random.choice(copied))
+        return random.choice((("remap", vm, ppn), ("start_transfer", random.randrange(3), vm, ppn, True)))
+    if pair.transfers and random.random() < 0.6:
+        return "end_transfer", random.choice(sorted(pair.transfers))
+    vm, ppn = some_page(pair, random)
+    return random.choice((("remap", vm, ppn), ("start_transfer", random.randrange(3), vm, ppn, random.random() < 0.5)))
 
 
 def of_a_copy(pair: Pair, random: Random) -> Operation:

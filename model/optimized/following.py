@@ -62,6 +62,7 @@ class Shape:
 
     pages: tuple[int, ...] = (4, 4)
     frames: int = 8
+    low_frames: int | None = None
     slots: int = 7
     domains: int = 1
     """Sharing domains: the VMs are dealt out to them in turn."""

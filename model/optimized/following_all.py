@@ -12,12 +12,16 @@ from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.vocabulary import (
     MPN,
     Ballooned,
+    BounceIn,
     ComingIn,
+    DeviceCached,
     Idle,
     KeptSlot,
     Mapped,
     MustReset,
+    NoHint,
     NoTransfer,
+    OneWord,
     Page,
     Running,
     Slot,
@@ -26,12 +30,16 @@ from pagelaw.spec.vocabulary import Transfer as Named
 
 from ..reference import operations
 from .comparing import copies_of_frames
+from .devices import Transfer
 from .following import Differs, Following, Steps
 from .state import SWAPPED, number_of
 
 
 class FollowingAll(Following):
     """Finds the steps of every operation."""
+
+    transfers: dict[int, Transfer]
+    """Those under way, by their numbers here."""
 
     # Paging.
 
@@ -193,14 +201,33 @@ class FollowingAll(Following):
         yield balloon.deflate, (self.page(vm, ppn),)
 
     def steps_of_start_transfer(self, _: Any, number: int, vm: int, ppn: int, writes: bool) -> Steps:
-        """Directly: all memory is low."""
+        """Through the bounce buffer that was chosen, if the page is in high memory."""
         s, page = self.reference, self.page(vm, ppn)
         transfer = s.ids[Named][number]
         start = devices.start_inbound if writes else devices.start_outbound
         if s.transfer[transfer] == NoTransfer():
             yield from self._make_writable(page) if writes else self._bring_in(page)
             yield devices.fill_device_entry, (page,)
-        yield start, (transfer, page)
+        entry, started = s.device_entry[page], self.transfers.get(number)
+        if isinstance(entry, DeviceCached) and not s.low[entry.mpn]:
+            buffer = operations.first_free_frame(s, low=True)
+            if started is not None and started.buffer is not None and not self.refused:
+                buffer = s.ids[MPN][started.buffer]
+            self.seen["a bounce buffer is taken"] += not self.refused
+            yield (devices.start_bounce_in if writes else devices.start_bounce_out), (transfer, page, buffer)
+        else:
+            yield start, (transfer, page)
+
+    def steps_of_device_read(self, _: Any, number: int, word: int) -> Steps:
+        """The same step."""
+        yield devices.device_reads, (self.reference.ids[Named][number], self.reference.ids[Word][word])
+
+    def steps_of_remap(self, _: Any, vm: int, ppn: int) -> Steps:
+        """To the frame that was chosen."""
+        s, page = self.reference, self.page(vm, ppn)
+        self.seen["a page with a hint moves"] += not self.refused and s.hint[page] != NoHint()
+        yield from operations.remap(s, page, operations.first_free_frame(s, low=True) if self.refused
+                                    else s.ids[MPN][self.memory.frame(self.place(page))])  # fmt: skip
 
     def steps_of_device_write(self, _: Any, number: int, word: int, value: int) -> Steps:
         """The same step."""
@@ -210,4 +237,7 @@ class FollowingAll(Following):
     def steps_of_end_transfer(self, _: Any, number: int) -> Steps:
         """The same step."""
         s = self.reference
+        match s.transfer[s.ids[Named][number]]:
+            case BounceIn(_, _, _, OneWord()):
+                self.seen["what a device wrote to a buffer arrives"] += 1
         yield operations.end_transfer(s, s.ids[Named][number])

@@ -1,4 +1,4 @@
-"""What guests and their devices do: pages are touched, read, written; copy-on-write; the balloon; power."""
+"""What guests do: pages are touched, read, written; copy-on-write; the balloon; power."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from .memory import LARGEST, MOST_TRANSFERS, Core
+from .memory import LARGEST, Core
 from .refusing import BadInput, Refusal, whole
 from .state import (
     BALLOONED,
@@ -22,23 +22,12 @@ from .state import (
     set_tried,
     touch_many,
 )
-from .table import count_of, set_count
+from .table import count_of
 
 OUT_OF_REACH = ("unmapping", "unmapped", "slot held", "written")
 """Stages in which nobody can read the page."""
 Buffer = Any
 """Bytes, or what has some: a bytearray, an array."""
-
-
-@attrs.frozen(eq=False)
-class Transfer:
-    """A transfer by a device: whose page it is, the page, the frame that it pins, and the record if that is shared."""
-
-    vm: int
-    page: int
-    frame: int
-    record: int | None
-    writes: bool
 
 
 def as_bytes(data: object) -> Array:
@@ -141,7 +130,7 @@ class Guests(Core):
         self.bring_in(vm, page)
         if self.kind(page) == SHARED:
             self.idle(page)
-            if self.machine.take_over and count_of(self.state, number_of(self.state.pmap[page])) == 1:
+            if self.is_taken_over(page):
                 self.take_over(page)
             else:
                 self.break_sharing(page)
@@ -156,6 +145,12 @@ class Guests(Core):
         set_entry(self.state, page, PRIVATE, new)
         set_tried(self.state, page, False)
         self.drop_reference(page, record)
+        if len(self.copied):
+            self.copied[page] = 0
+
+    def is_taken_over(self, page: int) -> bool:
+        """Whether a page in a shared frame takes that over when it is written."""
+        return self.machine.take_over and bool(count_of(self.state, number_of(self.state.pmap[page])) == 1)
 
     def take_over(self, page: int) -> None:
         """The last user of a shared frame keeps it for itself."""
@@ -191,49 +186,6 @@ class Guests(Core):
         self.vms[vm].resident += 1
         self.vms[vm].swapped -= 1
         self.end(page)
-
-    # Devices.
-
-    def start_transfer(self, vm: int, ppn: int, writes: bool) -> Transfer:
-        """A device is told to read or write a page, whose frame is pinned until the transfer ends."""
-        page = self.place(vm, ppn)
-        if len(self.transfers) == MOST_TRANSFERS:
-            raise BadInput("transfers under way", MOST_TRANSFERS + 1, f"at most {MOST_TRANSFERS}")
-        (self.make_writable if writes else self.bring_in)(vm, page)
-        self.idle(page)
-        frame, record = self.frame(page), None
-        if self.kind(page) == SHARED:
-            record = number_of(self.state.pmap[page])
-            set_count(self.state, record, count_of(self.state, record) + 1)
-        self.pins[frame] += 1
-        self.vms[vm].transfers += 1
-        self.mark_held(page)
-        started = Transfer(vm, page, frame, record, writes)
-        self.transfers.add(started)
-        return started
-
-    def device_write(self, transfer: Transfer, offset: int, data: Buffer) -> None:
-        """The device writes these bytes."""
-        if not (isinstance(transfer, Transfer) and transfer in self.transfers and transfer.writes):
-            raise Refusal("NO_TRANSFER")
-        held = as_bytes(data)
-        offset = self.within(offset, held.size)
-        self.data(transfer.frame)[offset : offset + held.size] = held
-        self.copies.forget_of_page(transfer.page)
-
-    def end_transfer(self, transfer: Transfer) -> None:
-        """The transfer is over."""
-        if not (isinstance(transfer, Transfer) and transfer in self.transfers):
-            raise Refusal("NO_TRANSFER")
-        self.transfers.remove(transfer)
-        self.vms[transfer.vm].transfers -= 1
-        self.pins[transfer.frame] -= 1
-        if not self.pins[transfer.frame]:
-            del self.pins[transfer.frame]
-        if transfer.record is not None:
-            self.drop_reference(transfer.page, transfer.record)
-        else:
-            self.mark_held(transfer.page)
 
     # The balloon.
 

@@ -25,6 +25,7 @@ CORNERS = (
     "one record is free", "TableFull", "listed in another domain only", "listed in two domains",
     "the last user takes a frame over", "a page leaves without a write", "a page leaves for the copy of its frame",
     "a copy goes", "a slot has three users",
+    "a bounce buffer is taken", "what a device wrote to a buffer arrives", "a page with a hint moves",
 )  # fmt: skip
 """What a run has to come to, beside all that is refused."""
 
@@ -132,8 +133,9 @@ SHAPES = (
     Shape(by_number=True, words=1, values=4), Shape(hashed=little_in_the_upper_bits, width=26, buckets=256),
     Shape(pages=(3, 3, 3), frames=11, domains=2), Shape(width=28, buckets=256, domains=2, hashed=upper_bits_only),
     Shape(take_over=True), Shape(pages=(5, 5), frames=11, slots=4, minimum=3, keep_slot=True),
-    Shape(pages=(5, 3), frames=9, values=2, swap_shared=True),
+    Shape(pages=(5, 3), frames=9, words=1, values=2, swap_shared=True),
     Shape(pages=(5, 4), frames=9, slots=9, values=2, take_over=True, keep_slot=True, swap_shared=True),
+    Shape(frames=10, low_frames=4), Shape(pages=(5, 4), frames=10, low_frames=4, take_over=True, keep_slot=True),
 )  # fmt: skip
 """Small machines: of real bytes and by number, with good and weak hashes, with few records, with wide numbers; with two
 sharing domains; where the last user takes a frame over, where copies are kept of pages and of frames."""

@@ -24,11 +24,14 @@ from .records import LOW, count_in
 from .refusing import BadInput, Refusal, all_whole, whole
 from .scanning import drop_hint, has_hint, is_private, own_frame
 from .state import (
+    FREE_FRAME,
     FREE_FRAMES,
+    FREE_LOW,
     FREE_RECORD,
     HINTED,
     HINTED_HELD,
     IN_OPERATION,
+    LOW_FRAMES,
     NOTHING,
     PRIVATE,
     PRIVATE_HELD,
@@ -67,6 +70,10 @@ class Machine:
     """The sharing domain of each: pages are shared within one only; one for all if nothing is said."""
     frames: int
     slots: int
+    low_frames: int | None = None
+    """The first so many frames are low memory, which devices reach; all of them if nothing is said."""
+    remap_after: int = 16
+    """A page is hot that was copied more often through a bounce buffer."""
     records: int | None = None
     """Records of the sharing table; one for each frame if nothing is said."""
     buckets: int | None = None
@@ -94,7 +101,8 @@ class Machine:
             object.__setattr__(self, field, whole(field, getattr(self, field), least, LARGEST))
         vms = len(self.pages)
         bounds = [("VMs", vms, 1, 1 << 16), ("pages in all", sum(self.pages), 1, LARGEST)]
-        bounds += [("count_top", self.count_top, 2, 65_535)]
+        bounds += [("count_top", self.count_top, 2, 65_535), ("remap_after", self.remap_after, 0, LARGEST)]
+        bounds += [("low_frames", self.low_frames, 1, self.frames)] if self.low_frames is not None else []
         bounds += [("width", self.width, 24, 28)] if self.width is not None else []
         bounds += [("records", self.records, 0, LARGEST - 1)] if self.records is not None else []
         bounds += [("buckets", self.buckets, 1, 1 << 24)] if self.buckets is not None else []
@@ -124,6 +132,12 @@ def bits_for(machine: Machine) -> int:
     return machine.width or max(24, (largest - 1).bit_length())
 
 
+def low_memory(machine: Machine) -> int:
+    """How many frames are low memory; none if that is all."""
+    low = machine.low_frames
+    return low if low is not None and low < machine.frames else 0
+
+
 def new_state(machine: Machine) -> State:
     """Everything free, nothing touched."""
     width = bits_for(machine)
@@ -143,7 +157,7 @@ def new_state(machine: Machine) -> State:
             overflow_records=np.zeros(users // machine.count_top + 1, np.int64),
             overflow_counts=np.zeros(users // machine.count_top + 1, np.int64),
             operated=np.zeros(MOST_OPERATIONS, np.int64),
-            numbers=np.zeros(6, np.int64),
+            numbers=np.zeros(8, np.int64),
             first_page=np.concatenate([[0], np.cumsum(machine.pages)]).astype(np.int64),
             width=np.uint64(width),
             bucket_bits=np.uint64(bits),
@@ -152,6 +166,11 @@ def new_state(machine: Machine) -> State:
     except (MemoryError, ValueError):
         raise BadInput("frames", machine.frames, "what fits into the memory of this computer") from None
     chain(state.words[:, 0], NOTHING)
+    low = low_memory(machine)
+    state.numbers[FREE_LOW], state.numbers[LOW_FRAMES] = NOTHING, low
+    if low:
+        state.numbers[FREE_LOW], state.numbers[FREE_FRAME] = 0, low
+        state.words[low - 1, 0] = NOTHING
     chain(state.records[:, 1], end)
     state.numbers[FREE_FRAMES] = machine.frames
     state.numbers[FREE_RECORD] = 0 if records else end
@@ -205,6 +224,9 @@ class Core:
         self.reserved_memory = self.reserved_swap = 0
         self.stages: dict[int, tuple[Any, ...]] = {}
         """Operations under way: by page, the stage, and what it holds."""
+        self.low_frames = low_memory(machine)
+        self.copied = np.zeros(len(self.state.pmap) if self.low_frames else 0, np.uint32)
+        """How often each page was copied through a bounce buffer; nothing if no memory is high."""
         self.pins: Counter[int] = Counter()
         """Transfers on each frame."""
         self.transfers: set[Any] = set()
@@ -327,7 +349,8 @@ class Core:
         """Bytes of all that is kept beside the contents of frames and slots."""
         s = self.state
         kept = (s.pmap, s.records, s.shared_heads, s.hint_heads, s.overflow_records, s.overflow_counts, s.numbers,
-                s.first_page, s.operated, self.slots.users, self.copies.of_pages, self.copies.of_frames)  # fmt: skip
+                s.first_page, s.operated, self.copied, self.slots.users, self.copies.of_pages,
+                self.copies.of_frames)  # fmt: skip
         return int(sum(array.nbytes for array in kept))
 
     def counts(self) -> dict[int, tuple[int, int]]:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from pagelaw.spec import sharing, translation
+from pagelaw.spec import devices, sharing, translation
 from pagelaw.spec.language import Blocked, Contents
 from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.vocabulary import Domain, HintFrame, NoEntry, NoHint, Page
@@ -30,9 +30,9 @@ from ..reference.setup import Hashing as ReferenceHashing
 from ..reference.setup import Sizes, machine
 from .comparing import chain_lengths, differences, domain_bits
 from .compiling import IS_COMPILED
+from .devices import Transfer
 from .following import PLAIN, Differs, Shape, Steps
 from .following_all import FollowingAll
-from .guests import Transfer
 from .hashing import Hashing
 from .memory import Machine
 from .refusing import BadInput, Refusal, TableFull
@@ -86,14 +86,15 @@ class Pair(FollowingAll):
             overhead=(shape.overhead,) * len(shape.pages), frames=shape.frames, slots=shape.slots,
             domains=tuple(number % shape.domains for number in range(len(shape.pages))),
             records=shape.records, buckets=shape.buckets, width=shape.width,
-            count_top=shape.count_top, by_number=shape.by_number,
+            count_top=shape.count_top, by_number=shape.by_number, low_frames=shape.low_frames, remap_after=1,
             take_over=shape.take_over, keep_slot=shape.keep_slot, swap_shared=shape.swap_shared,
         ), shape.hashed)  # fmt: skip
         shift = 3 * shape.width - 48  # a hint stores the upper 112 - 3 * width bits of a hash
         self.reference = machine(Sizes(
             vms=len(shape.pages), pages=shape.pages, vcpus=min(max(shape.pages), 8), virtual_pages=1,
-            frames=shape.frames, low_frames=shape.frames, slots=shape.slots, transfers=3, domains=shape.domains,
-            words=shape.words, values=shape.values, minimum=shape.minimum, overhead=shape.overhead,
+            frames=shape.frames, low_frames=shape.low_frames or shape.frames, slots=shape.slots, transfers=3,
+            domains=shape.domains, words=shape.words, values=shape.values, minimum=shape.minimum,
+            overhead=shape.overhead,
             count_top=shape.count_top, sample_size=1, take_over=shape.take_over, keep_slot=shape.keep_slot,
             swap_shared=shape.swap_shared,
         ), ReferenceHashing(self.hash_of, lambda key: key >> shift))  # fmt: skip
@@ -227,7 +228,7 @@ class Pair(FollowingAll):
         try:
             for rule, given in self._steps(name, arguments, answer):
                 returned = PLAIN(rule)(self.reference, *given)
-                if rule is translation.load and returned.number != answer:
+                if rule in (translation.load, devices.device_reads) and returned.number != answer:
                     raise Differs(f"{name}{arguments}: read {answer}, and it should be {returned.number}")
         except Blocked as refused:
             told = f"done; the specification refuses: {refused.reason.value}"
@@ -274,6 +275,12 @@ class Pair(FollowingAll):
         if number not in self.transfers:
             raise Refusal("NO_TRANSFER")
         self.memory.device_write(self.transfers[number], self.offset(word), value.to_bytes(8, "little"))
+
+    def ask_device_read(self, number: int, word: int) -> int:
+        """A word."""
+        if number not in self.transfers:
+            raise Refusal("NO_TRANSFER")
+        return int.from_bytes(self.memory.device_read(self.transfers[number], self.offset(word), 8), "little")
 
     def ask_end_transfer(self, number: int) -> None:
         """It is over."""

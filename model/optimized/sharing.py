@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .guests import Guests
+from .devices import Devices
 from .memory import LARGEST
 from .refusing import BadInput, Refusal, TableFull, whole
 from .scanning import (
@@ -47,7 +47,7 @@ from .table import NO_RECORD, count_of, frame_of_hint, frame_of_shared, page_of_
 NO_HASH = np.uint64(0)
 
 
-class Memory(Guests):
+class Memory(Devices):
     """The memory manager: all of it."""
 
     # Scans.

@@ -23,9 +23,10 @@ NUMBER = (1 << 28) - 1
 NOTHING = (1 << 32) - 1
 """No frame, no slot: the end of a chain."""
 
-FREE_FRAME, FREE_FRAMES, FREE_RECORD, RECORDS, OVERFLOWING, IN_OPERATION = range(6)
-"""The single numbers: the first free frame and how many there are, the first free record, records in use, entries
-in use of the overflow table, and pages that an operation has."""
+FREE_FRAME, FREE_FRAMES, FREE_RECORD, RECORDS, OVERFLOWING, IN_OPERATION, FREE_LOW, LOW_FRAMES = range(8)
+"""The single numbers: the first free frame, of high memory if there is some, and how many are free in all, the first
+free record, records in use, entries in use of the overflow table, and pages that an operation has; the first free frame
+of low memory, and how many frames that has: none if no memory is high."""
 
 EIGHT = 8
 Array = Any
@@ -90,10 +91,16 @@ def set_tried(s: State, page: Number, tried: bool) -> None:
 
 @compiled
 def take_frame(s: State) -> Number:
-    """The first free frame, or NOTHING."""
-    frame = s.numbers[FREE_FRAME]
+    """The first free frame, of low memory only if there is no other; or NOTHING."""
+    return take_from(s, FREE_LOW if s.numbers[FREE_FRAME] == NOTHING else FREE_FRAME)
+
+
+@compiled
+def take_from(s: State, which: Number) -> Number:
+    """The first free frame of high memory, or of low memory; or NOTHING."""
+    frame = s.numbers[which]
     if frame != NOTHING:
-        s.numbers[FREE_FRAME] = np.int64(s.words[frame, 0])
+        s.numbers[which] = np.int64(s.words[frame, 0])
         s.numbers[FREE_FRAMES] -= 1
     return frame
 
@@ -101,8 +108,9 @@ def take_frame(s: State) -> Number:
 @compiled
 def free_frame(s: State, frame: Number) -> None:
     """A frame has no use any more: its first word names the next free one."""
-    s.words[frame, 0] = np.uint64(s.numbers[FREE_FRAME])
-    s.numbers[FREE_FRAME] = frame
+    which = FREE_LOW if frame < s.numbers[LOW_FRAMES] else FREE_FRAME
+    s.words[frame, 0] = np.uint64(s.numbers[which])
+    s.numbers[which] = frame
     s.numbers[FREE_FRAMES] += 1
 
 

@@ -1,6 +1,6 @@
 """The memory manager of `pagelaw.model.optimized` as an implementation, on real pages of 4,096 bytes.
 
-    python -m pagelaw.model.systems.optimized [--option NAME]... [--domains] [--fault ID]
+    python -m pagelaw.model.systems.optimized [--option NAME]... [--low] [--fault ID]
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from contextlib import nullcontext
 from typing import Any
 
 from ..optimized.compiling import IS_COMPILED, PLAIN
+from ..optimized.devices import Transfer
 from ..optimized.faults import faults, switched_on
-from ..optimized.guests import Transfer
 from ..optimized.memory import Machine
 from ..optimized.refusing import Refusal
 from ..optimized.scanning import MERGED
@@ -27,22 +27,22 @@ WORD = 8
 TELLS = ("driver", "balloon_target", "swap_target")
 """Decisions of policy that the manager keeps to: all that a trace can tell of."""
 
-IN_DOMAINS = [
-    {"name": name, "pages": 4, "minimum": 1, "domain": domain} for name, domain in (("A", 4), ("B", 9), ("C", 4))
-]
-"""VMs in two sharing domains."""
 OPTIONS = ("take_over", "keep_slot", "swap_shared")
 """Freedoms of `pagelaw.spec.profiles` that the manager can take."""
-ANSWERED = ("read", "scan")
+LOW_MEMORY = {"frames": 10, "low": ["f0", "f1", "f2", "f3"], "low_reserve": 0, "remap_after": 1,
+              "vms": [{"name": name, "pages": 6, "minimum": 1} for name in "AB"],
+              "frame_names": [f"f{frame}" for frame in range(10)]}  # fmt: skip
+"""Four of ten frames in low memory."""
+ANSWERED = ("read", "scan", "transfer_read")
 """Operations that answer something."""
 
 
 class Optimized:
     """One machine, run by the memory manager. What it refuses it names; nothing is asked of the rules."""
 
-    def __init__(self, options: Iterable[str] = (), domains: bool = False) -> None:
+    def __init__(self, options: Iterable[str] = (), low: bool = False) -> None:
         self.options = dict.fromkeys(options, True)
-        self.needs = {"machine": {"vms": IN_DOMAINS}} if domains else {}
+        self.needs = LOW_MEMORY if low else {}
         self.operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             "power_on": lambda event: self.memory.power_on(self.vms[event["vm"]]),
             "power_off": self.power_off,
@@ -59,17 +59,19 @@ class Optimized:
             "scan": lambda event: "shared" if self.memory.scan(*self.of(event)) == MERGED else "not shared",
             "start_transfer": self.start_transfer,
             "transfer_write": lambda event: self.memory.device_write(self.transfer(event), *self.word(event)),
+            "transfer_read": self.transfer_read,
+            "remap": lambda event: self.memory.remap(*self.of(event)),
             "end_transfer": lambda event: self.memory.end_transfer(self.transfer(event)),
         }
 
     def start(self) -> dict[str, Any]:
         """What it can do."""
         return {"pagelaw": 1, "system": "pagelaw optimized", "tells": [*TELLS], "operations": [*self.operations],
-                "options": self.options, **self.needs}  # fmt: skip
+                "options": self.options, "machine": self.needs}  # fmt: skip
 
     def reset(self, machine: dict[str, Any]) -> dict[str, Any]:
-        """A new machine; none with low memory."""
-        if "low" in machine:
+        """A new machine; none with low memory that is kept for devices."""
+        if machine.get("low_reserve"):
             return {"unsupported": True}
         given = machine["vms"]
         self.vms = {vm["name"]: number for number, vm in enumerate(given)}
@@ -79,6 +81,7 @@ class Optimized:
             pages=tuple(vm["pages"] for vm in given), minimum=tuple(vm.get("minimum", 0) for vm in given),
             overhead=tuple(vm.get("overhead", 0) for vm in given), domains=tuple(vm.get("domain", 0) for vm in given),
             frames=machine["frames"], slots=machine.get("slots", 0), count_top=machine.get("count_top", 65_535),
+            low_frames=len(machine["low"]) if "low" in machine else None, remap_after=machine.get("remap_after", 1),
             **self.options,
         ))  # fmt: skip
         return {}
@@ -88,7 +91,8 @@ class Optimized:
         try:
             got = self.operations[event["do"]](event)
         except Refusal as refused:
-            return {"refused": refused.reason}
+            of_low = event["do"] in ("start_transfer", "remap") and refused.reason == "NO_FREE_FRAME"
+            return {"refused": True if of_low and self.needs else refused.reason}  # which frame it is not, is not said
         made: dict[str, Any] = {"got": got} if event["do"] in ANSWERED else {}
         of_page = [self.seen(event)] if "page" in event else []
         counts = {"free_frames": self.memory.free_frames, "free_slots": len(self.memory.slots)}
@@ -120,6 +124,10 @@ class Optimized:
     def read(self, event: dict[str, Any]) -> int:
         """One word."""
         return int.from_bytes(self.memory.read(*self.of(event), event["word"] * WORD, WORD), "little")
+
+    def transfer_read(self, event: dict[str, Any]) -> int:
+        """One word."""
+        return int.from_bytes(self.memory.device_read(self.transfer(event), event["word"] * WORD, WORD), "little")
 
     def start_driver(self, event: dict[str, Any]) -> None:
         """The driver starts, if there is none, and is reset."""
@@ -163,10 +171,10 @@ def main() -> None:
     parser.add_argument("--fault", choices=faults(), metavar="ID", help="with a known fault: IM-1 and so on")
     parser.add_argument("--option", choices=OPTIONS, metavar="NAME", action="append", default=[],
                         help=f"with a freedom: {', '.join(OPTIONS)}")  # fmt: skip
-    parser.add_argument("--domains", action="store_true", help="with three VMs in two sharing domains")
+    parser.add_argument("--low", action="store_true", help="with high memory, which devices do not reach")
     given = parser.parse_args()
     with switched_on(faults()[given.fault]) if given.fault else nullcontext():
-        serve(Optimized(given.option, given.domains))
+        serve(Optimized(given.option, given.low))
 
 
 if __name__ == "__main__":
