@@ -122,8 +122,6 @@ def of_a_vm(pair: Pair, random: Random) -> Operation:
 def of_a_transfer(pair: Pair, random: Random) -> Operation:
     """A device goes on, or is done."""
     number = random.choice(sorted(pair.transfers)) if pair.transfers and random.random() < 0.9 else random.randrange(3)
-    if random.random() < 0.2:
-        return "device_read", number, random.randrange(pair.shape.words)
     if random.random() < 0.4:
         return "device_write", number, random.randrange(pair.shape.words), random.randrange(pair.shape.values)
     return "end_transfer", number
@@ -136,7 +134,8 @@ def of_a_hot_page(pair: Pair, random: Random) -> Operation:
         vm, ppn = pair.numbers(random.choice(copied))
         return random.choice((("remap", vm, ppn), ("start_transfer", random.randrange(3), vm, ppn, True)))
     if pair.transfers and random.random() < 0.6:
-        return "end_transfer", random.choice(sorted(pair.transfers))
+        number = random.choice(sorted(pair.transfers))
+        return random.choice((("end_transfer", number), ("device_read", number, random.randrange(pair.shape.words))))
     vm, ppn = some_page(pair, random)
     return random.choice((("remap", vm, ppn), ("start_transfer", random.randrange(3), vm, ppn, random.random() < 0.5)))
 
