@@ -23,6 +23,7 @@ from pagelaw.spec.vocabulary import (
     NoHint,
     Page,
     Running,
+    Slot,
     Swapped,
     VPage,
 )
@@ -259,6 +260,10 @@ class Candidate(Choices):
     def frames_unnamed(self) -> list[MPN]:
         """Frames in use by no name that is known."""
         return [one for one in self.all_frames if not self._frame_is_free(one) and self.frames.name(one) is None]
+
+    def slots_unnamed(self) -> list[Slot]:
+        """Slots in use by no name that is known."""
+        return [one for one in self.all_slots if not self._slot_is_free(one) and self.slots.name(one) is None]
 
     @property
     def left(self) -> set[Page]:

@@ -8,7 +8,8 @@ memory is only a part and a frame has no name yet, both are tried.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import combinations, islice
 from typing import Any, TypeVar
 
 from pagelaw.spec import paging
@@ -21,6 +22,8 @@ from .naming import Name, Names
 
 T = TypeVar("T")
 Rule = Callable[..., Any]
+MOST_SETS = 1000
+"""Sets of copies among which one is chosen: more than are tried, so that it is known when not all were."""
 
 
 class Ways:
@@ -178,33 +181,37 @@ class Choices:
         self.slots.take_unnamed(found)
         return found
 
+    def copies(self) -> list[tuple[Slot, Rule, Any]]:
+        """What is only a copy in a slot: the slot, and the rule that forgets it, and of what. An implementation may do
+        so at any time (R-10, R-11). First those of pages that were written since, then those of frames."""
+        s = self.machine
+        pages = [(copy.slot, paging.forget_kept_slot, page)
+                 for page, copy in s.kept.items() if isinstance(copy, KeptSlot)]  # fmt: skip
+        written = [one for one in pages if is_dirty(s, one[2])]
+        frames = [(copy.slot, paging.forget_copy_of_shared_frame, mpn)
+                  for mpn, copy in s.frame_slot.items() if isinstance(copy, KeptSlot)]  # fmt: skip
+        return [*written, *frames, *(one for one in pages if one not in written)]
+
     def forget_copies(self, slot: Slot | None) -> None:
-        """What is only a copy in a slot, or in any, is forgotten, as an implementation may at any time (R-10, R-11)."""
-        s = self.machine
-        for mpn, copy in list(s.frame_slot.items()):
-            if isinstance(copy, KeptSlot) and slot in (None, copy.slot):
-                self.do(paging.forget_copy_of_shared_frame, (mpn,))
-        for page, copy in list(s.kept.items()):
-            if isinstance(copy, KeptSlot) and slot in (None, copy.slot):
-                self.do(paging.forget_kept_slot, (page,))
+        """What is only a copy in a slot, or in any, is forgotten."""
+        for at, rule, of in self.copies():
+            if slot in (None, at):
+                self.do(rule, (of,))
 
-    def forget_copies_until(self, free: int) -> None:
-        """What is only a copy is forgotten until so many slots are free: first of pages that were written since."""
-        s = self.machine
-        pages = [page for page, copy in s.kept.items() if isinstance(copy, KeptSlot)]
-        frames = [mpn for mpn, copy in s.frame_slot.items() if isinstance(copy, KeptSlot)]
-        written = [page for page in pages if is_dirty(s, page)]
-        for page in written:
-            self._forget_if_fewer(free, paging.forget_kept_slot, page)
-        for mpn in frames:
-            self._forget_if_fewer(free, paging.forget_copy_of_shared_frame, mpn)
-        for page in pages:
-            if page not in written:
-                self._forget_if_fewer(free, paging.forget_kept_slot, page)
+    def forget_copies_until(self, free: int, but: Collection[Slot] = ()) -> None:
+        """What is only a copy is forgotten until so many slots are free, except in those of which more was seen."""
+        for at, rule, of in self.copies():
+            if self.machine.free_slots < free and at not in but:
+                self.do(rule, (of,))
 
-    def _forget_if_fewer(self, free: int, rule: Callable[..., Any], of: Any) -> None:
-        if self.machine.free_slots < free:
-            self.do(rule, (of,))
+    def forget_copies_beyond(self, slot: Slot, users: int) -> None:
+        """As many copies in a slot are forgotten as it was seen to have fewer users. Which ones those are is tried in
+        each way; none, if there are not so many."""
+        copies = [(rule, of) for at, rule, of in self.copies() if at is slot]
+        going = self.machine.slot_count[slot] - users
+        if 0 < going <= len(copies):
+            for rule, of in self.choose([*islice(combinations(copies, going), MOST_SETS)]):
+                self.do(rule, (of,))
 
     def may_be_slot(self, page: Page, slot: Slot) -> bool:
         """Whether this may be the slot that the page was seen in; then it is known by that name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -57,19 +57,21 @@ def mismatches(c: Candidate, saw: list[dict[str, Any]]) -> Iterator[Mismatch]:
     for one in saw:
         if "page" in one:
             yield from of_page(c, one)
-    for one in saw:
-        if "page" in one:
-            continue
+    rest = [one for one in saw if "page" not in one]
+    for one in rest:
+        if "slot" in one:  # before free slots, for which only copies in other slots may be forgotten
+            yield from of_slot(c, one)
+    named = [c.slots.find(one["slot"]) for one in rest if "users" in one and "slot" in one]
+    slots = [slot for slot in named if slot is not None]
+    for one in rest:
         if "virtual" in one:
             yield from of_translation(c, one)
         elif "vm" in one:
             yield from of_vm(c, one)
         elif "frame" in one:
             yield from of_frame(c, one)
-        elif "slot" in one:
-            yield from of_slot(c, one)
-        else:
-            yield from of_all(c, one)
+        elif "slot" not in one:
+            yield from of_all(c, one, slots)
 
 
 # Pages.
@@ -207,7 +209,8 @@ def of_frame(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     """How many use it, and as what."""
     name, mpn = one["frame"], c.frames.find(one["frame"])
     if mpn is None:
-        if not any(fits(c, one, mpn) for mpn in c.frames_unnamed()):
+        is_free = one.get("users") == 0 and "is" not in one
+        if not is_free and not any(fits(c, one, mpn) for mpn in c.frames_unnamed()):
             yield Mismatch(f"frame {name}", "in use", "free: no page is known to have it", ("ESX-2-09",))
         return
     count, shared = reference_count(c.machine, mpn), isinstance(c.machine.frame[mpn], Shared)
@@ -231,12 +234,12 @@ def of_slot(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     """How many use it, and what it holds."""
     name, slot = one["slot"], c.slots.find(one["slot"])
     if slot is None:
-        yield Mismatch(f"slot {name}", "in use", "free: no page is known to have it", ("ESX-3.3-05",))
+        if one.get("users") != 0 and not any(fits_slot(c, one, slot) for slot in c.slots_unnamed()):
+            yield Mismatch(f"slot {name}", "in use", "free: no page is known to have it", ("ESX-3.3-05",))
         return
-    count, due = c.machine.slot_count[slot], c.machine.slot_contents[slot]
-    if "users" in one and one["users"] != count:
-        clauses = said("invariant", "slot_count_is_number_of_users")
-        yield Mismatch(f"users of slot {name}", str(one["users"]), str(count), clauses, field="slot_count", key=slot)
+    due = c.machine.slot_contents[slot]
+    if "users" in one:
+        yield from of_slot_users(c, name, slot, one["users"])
     for at, (seen, value) in enumerate(zip(one.get("words", ()), due.words, strict=False)):
         if seen is not None and seen != value.number:
             yield Mismatch(f"word {at} of slot {name}", str(seen), str(value.number), ("ESX-3.3-04",),
@@ -244,13 +247,38 @@ def of_slot(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
             return
 
 
-def of_all(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
-    """Counts of the whole machine."""
+def fits_slot(c: Candidate, one: dict[str, Any], slot: Slot) -> bool:
+    """Whether a slot is used as was seen of one, and may be the one of that name."""
+    least, most = users_of_slot(c, slot)
+    due = zip(one.get("words", ()), c.machine.slot_contents[slot].words, strict=False)
+    holds = all(seen in (None, value.number) for seen, value in due)
+    return holds and least <= one.get("users", most) <= most and c.slots.may_be(one["slot"], slot)
+
+
+def users_of_slot(c: Candidate, slot: Slot) -> tuple[int, int]:
+    """How many use a slot: without the copies in it that nobody needs, and with them."""
+    most = c.machine.slot_count[slot]
+    return most - sum(at is slot for at, _, _ in c.copies()), most
+
+
+def of_slot_users(c: Candidate, name: Name, slot: Slot, users: int) -> Iterator[Mismatch]:
+    """How many use a slot: copies in it that nobody needs may be gone."""
+    least, most = users_of_slot(c, slot)
+    if least <= users <= most:
+        c.forget_copies_beyond(slot, users)
+        return
+    clauses = said("invariant", "slot_count_is_number_of_users")
+    yield Mismatch(f"users of slot {name}", str(users), str(most) if least == most else f"{least} to {most}", clauses,
+                   field="slot_count", key=slot)  # fmt: skip
+
+
+def of_all(c: Candidate, one: dict[str, Any], slots: Collection[Slot]) -> Iterator[Mismatch]:
+    """Counts of the whole machine. slots: those whose users were seen, too."""
     s = c.machine
     state = type(s.reclamation).__name__.lower()
     if one.get("state", state) != state:
         yield Mismatch("reclamation state", one["state"], state, ("ESX-6.3-04",))
-    c.forget_copies_until(one.get("free_slots", 0))
+    c.forget_copies_until(one.get("free_slots", 0), slots)
     due = {"free_frames": s.free_frames, "free_slots": s.free_slots}
     if "shared" in one or "saved" in one:
         if s.zero_apart and any(isinstance(s.frame[mpn], Shared) and is_apart(s, mpn) for mpn in s.ids[MPN]):
