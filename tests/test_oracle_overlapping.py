@@ -114,6 +114,73 @@ class TestUndone:
         assert judged([*SHARED[:5], begun("scan", "B", 0), pinned, refused("PINNED")]).verdict == ALLOWED
 
 
+class TestGaveUp:
+    """What gave up is not told as done, unless what it answers says so."""
+
+    MIGRATING = HEADER | {"options": {"migrate": True}}
+    WRITTEN = (*ON, write("A", 0, 7, "f1"), write("B", 0, 7, "f2"))
+    OTHER = ({"do": "read", "vm": "B", "page": 0, "word": 0, "begin": "y"}, {"end": "y"})
+
+    @pytest.mark.parametrize("other", [(), OTHER])
+    @pytest.mark.parametrize(("do", "events"), [("page_out", WRITTEN), ("migrate", WRITTEN), ("unshare", SHARED)])
+    def test_the_page_is_where_it_was(self, do: str, events: list[Event], other: list[Event]) -> None:
+        begun_so = [*events, begun(do, "A", 0), *other]
+        stays = {"saw": [at("A", 0, "f1")]}
+        judge = judged([*begun_so, {"end": "x"} | stays], self.MIGRATING)
+        assert judge.verdict == FORBIDDEN
+        assert f"{do} gave up, and is told as done" in {one.told for one in judge.violations[0].reasons}
+        assert judged([*begun_so, {"end": "x"}], self.MIGRATING).verdict == ALLOWED
+        assert judged([*begun_so, refused(True) | stays], self.MIGRATING).verdict == ALLOWED
+        assert judged([*begun_so, refused("NO_FREE_SLOT") | stays], self.MIGRATING).verdict == FORBIDDEN
+
+    def test_a_scan_says_that_nothing_is_shared(self) -> None:
+        scan = [*SHARED, write("A", 1, 7, "f3"), begun("scan", "A", 1)]
+        ends = {"end": "x", "saw": [at("A", 1, "f3")]}
+        assert judged([*scan, ends | {"got": "not shared"}]).verdict == ALLOWED
+        assert judged([*scan, ends | {"got": "shared"}]).verdict == FORBIDDEN
+
+    def test_two_page_outs_are_not_both_done_where_one_page_has_to_stay(self) -> None:
+        vms = [{"name": "A", "pages": 4, "minimum": 1}, {"name": "B", "pages": 4}]
+        header = HEADER | {"machine": HEADER["machine"] | {"vms": vms}}
+        both = [*ON, write("A", 0, 1), write("A", 1, 2), begun("page_out", "A", 0),
+                begun("page_out", "A", 1, begin="y")]  # fmt: skip
+        assert judged([*both, {"end": "x"}, {"end": "y"}], header).verdict == FORBIDDEN
+        assert judged([*both, {"end": "x"}, {"end": "y", "refused": "NO_PAGE_TO_TAKE"}], header).verdict == ALLOWED
+
+    def test_a_page_out_that_tried_to_share_is_refused_too(self) -> None:
+        """The frame of the page that left a hint is listed as shared by then: that may stay so."""
+        hinted = [*SHARED[:5], begun("page_out", "B", 0), {"saw": [{"frame": "f1", "is": "shared", "users": 1}]}]
+        assert judged([*hinted, refused(True), {"saw": [at("B", 0, "f2")]}]).verdict == ALLOWED
+        assert judged([*hinted, {"end": "x", "saw": [at("B", 0, "f2")]}]).verdict == FORBIDDEN
+
+
+class TestWholeVM:
+    """A power-off is one step to the judge, and is not one: what was seen in the midst of it may be so."""
+
+    OFF = (*ON, write("A", 0, 7, "f1"), write("A", 1, 8, "f2"), write("B", 0, 9, "f3"),
+           {"do": "power_off", "vm": "A", "begin": "x"})  # fmt: skip
+
+    @pytest.mark.parametrize(("event", "verdict"), [
+        ({"saw": [{"free_frames": 3}]}, ALLOWED), ({"saw": [{"free_frames": 5}]}, ALLOWED),
+        ({"saw": [{"free_frames": 4}]}, UNDETERMINED), ({"saw": [{"vm": "A", "resident": 1}]}, UNDETERMINED),
+        (read("B", 0, 9), ALLOWED), (read("B", 0, 8), FORBIDDEN), ({"saw": [at("B", 0, "f1")]}, FORBIDDEN),
+        ({"saw": [{"vm": "A", "page": 0, "words": [6]}]}, FORBIDDEN),
+        ({"end": "x", "saw": [{"free_frames": 4}]}, FORBIDDEN), ({"end": "x", "saw": [{"free_frames": 5}]}, ALLOWED),
+    ])  # fmt: skip
+    def test_only_what_is_certain_is_forbidden(self, event: Event, verdict: str) -> None:
+        judge = judged([*self.OFF, event])
+        assert judge.verdict == verdict
+        if verdict == UNDETERMINED:
+            assert judge.violations[0].settled_by.startswith("what power_off of A had done by then")
+
+    def test_what_begins_to_run_takes_its_overhead_frame_by_frame(self) -> None:
+        vms = [{"name": "A", "pages": 4, "overhead": 2}, {"name": "B", "pages": 4}]
+        header = HEADER | {"machine": HEADER["machine"] | {"vms": vms}}
+        for free, verdict in ((6, ALLOWED), (5, UNDETERMINED), (4, ALLOWED)):
+            on: list[Event] = [{"do": "power_on", "vm": "A", "begin": "x"}, {"saw": [{"free_frames": free}]}]
+            assert judged(on, header).verdict == verdict
+
+
 class TestChoices:
     """What was not observed of an operation under way is tried in each way."""
 
@@ -130,12 +197,22 @@ class TestChoices:
         assert judged([*self.ALONE, {"end": "x", "saw": [at("A", 0, "f3")]}]).verdict == ALLOWED
 
 
-def test_with_too_many_states_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge_module, "MOST_STATES", 2)
+@pytest.mark.parametrize("bound", ["MOST_STATES", "MOST_CANDIDATES"])
+def test_with_too_many_states_nothing_is_said(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(judge_module, bound, 2)
     events = [*ON, *(write("A", page, 1) | {"begin": page} for page in range(4)), read("A", 3, 5)]
     judge = judged(events)
     assert judge.verdict == UNDETERMINED
     assert judge.given_up_at
+    assert "fewer operations under way at a time" in judge.violations[0].settled_by
+
+
+def test_what_was_not_said_of_choices_would_settle_it_where_nothing_overlaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge_module, "MOST_CANDIDATES", 1)
+    header = HEADER | {"options": {"take_over": True}}
+    judge = judged([*SHARED, {"do": "power_off", "vm": "B"}, write("A", 0, 8), read("A", 0, 5)], header)
+    assert judge.verdict == UNDETERMINED
+    assert "naming the frames and slots taken" in judge.violations[0].settled_by
 
 
 def overlapping(seed: int, lines: int, at_a_time: int = 2) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ from .reasons import (
     is_not_refused,
     is_not_so,
     is_refused,
+    not_seen,
 )
 from .settling import NoWay, settle
 from .states import answer, changes, different
@@ -77,6 +78,8 @@ class Judge:
         """The greatest number of states kept."""
         self.given_up_at = 0
         """The line at which states were given up, as there were too many."""
+        self.too_many_for = ""
+        """What there would have been fewer states with."""
         self.settled_at = 0
         """The last line at which internal operations may have happened."""
         self.kinds: frozenset[str] = frozenset()
@@ -176,7 +179,7 @@ class Judge:
                     self._violated(event, line, [reason], before)
                 return
             c.log.take_back()
-        self._keep(event, line, [pair for c in before for pair in self._outcomes(c, event)])
+        self._keep(event, line, [pair for c in before for pair in self._outcomes(c, event, self._attempt)])
 
     def _keep(self, event: Event, line: bytes, found: list[tuple[Candidate, Reason | None]]) -> None:
         """Go on with those states that explain the event."""
@@ -188,29 +191,31 @@ class Judge:
         self._count(alive[0], event)
         self.candidates = different(alive)
         if len(self.candidates) > MOST_CANDIDATES:
-            self.given_up_at = self.given_up_at or event.number
+            self._gives_up(event, FEWER if self.candidates[0].pending else NAMED)
             del self.candidates[MOST_CANDIDATES:]
         self.most = max(self.most, len(self.candidates))
 
-    def _outcomes(self, c: Candidate, event: Event) -> Iterator[tuple[Candidate, Reason | None]]:
+    def _gives_up(self, event: Event, for_want_of: str) -> None:
+        """States are given up: from now on there may be one that explains the trace, and is not kept."""
+        if not self.given_up_at:
+            self.given_up_at, self.too_many_for = event.number, for_want_of
+
+    def _outcomes(self, c: Candidate, event: Event, attempt: Attempt) -> Iterator[tuple[Candidate, Reason | None]]:
         """The event in a copy of a state for each combination of choices that were not observed."""
         ways = Ways(4 * MOST_CANDIDATES)
         for decisions in ways:
             twin = c.copy()
-            reason = self._attempt(twin, event, decisions)
+            reason = attempt(twin, event, decisions)
             ways.had(twin.options)
             yield twin, reason
         if not ways.are_all:
-            self.given_up_at = self.given_up_at or event.number
+            self._gives_up(event, NAMED)
 
     def _overlapping(self, event: Event, line: bytes) -> None:
         """An event while operations are under way: each may have taken any number of steps before it."""
-        states: list[Candidate] = []
-        for c in self.candidates:
-            found, is_all = reachable(c, max(MOST_STATES - len(states), 1))
-            states += found
-            if not is_all:
-                self.given_up_at = self.given_up_at or event.number
+        states, are_all = reachable(self.candidates, MOST_STATES)
+        if not are_all:
+            self._gives_up(event, FEWER)
         if event.begins is not None:
             if event.begins in self.candidates[0].pending:
                 raise Malformed(f"begin is {event.begins!r}, and an operation of that name is under way")
@@ -222,24 +227,23 @@ class Judge:
             return
         if event.ends is not None and event.ends not in self.candidates[0].pending:
             raise Malformed(f"end is {event.ends!r}, and no operation of that name is under way")
-        outcomes: list[tuple[Candidate, Reason | None]] = []
-        for c in states:
-            if event.ends is None:
-                outcomes += self._outcomes(c, event)
-            else:
-                outcomes.append((c, self._ends(c, c.pending.pop(event.ends), event)))
-        self._keep(event, line, outcomes)
+        attempt = self._attempt if event.ends is None else self._ends
+        self._keep(event, line, [pair for c in states for pair in self._outcomes(c, event, attempt)])
 
-    def _ends(self, c: Candidate, pending: Pending, event: Event) -> Reason | None:
+    def _ends(self, c: Candidate, event: Event, decisions: tuple[int, ...]) -> Reason | None:
         """Whether an operation that was under way can have ended so, in this state."""
-        c.begin(event.took, {}, ())
+        assert event.ends is not None
+        pending: Pending = c.pending.pop(event.ends)
+        c.begin(event.took, {}, decisions)
         name = pending.operation.name
         if event.refused:
             if pending.started and not pending.is_undone:
                 return Reason(f"{name} was refused, and has changed something by now", (f"that {name} is done",), ())
             reason = self._was_refused(c, pending, event)
         elif not pending.finished:
-            return Reason(f"{name} has ended, and is not done", (f"that {name} goes on, or is abandoned",), ("R-03",))
+            return Reason(f"{name} has ended, and is not done", (f"that {name} goes on, or was refused",), ("R-03",))
+        elif pending.gave_up and not pending.may_say_so:
+            return Reason(f"{name} gave up, and is told as done", (f"that {name} is told as refused",), ("R-03",))
         else:
             c.returned = pending.returned
             reason = None
@@ -255,7 +259,8 @@ class Judge:
     def _was_refused(self, c: Candidate, pending: Pending, event: Event) -> Reason | None:
         """Whether something stood in the way of an operation at some time since it began."""
         named = event.refused
-        if named in pending.refusals or (named is True and pending.refusals):
+        for_itself = pending.gave_up and not pending.may_say_so  # for no reason that it could name
+        if named in pending.refusals or (named is True and (pending.refusals or for_itself)):
             return None
         reason = self._refused(c, event, pending.operation.steps(c, *pending.arguments), named)
         meanwhile = tuple(f"a refusal: {one}" for one in sorted(pending.refusals))
@@ -359,18 +364,8 @@ class Judge:
         settled_by = ""
         if self.given_up_at:
             settled_by = (f"more states explained the trace at line {self.given_up_at} than are kept, and some were "
-                          "given up: naming the frames and slots taken from there on")  # fmt: skip
-        unsettled = [reason for reason in reasons if reason.settled_by]
-        if not settled_by and unsettled:
-            settled_by = unsettled[0].settled_by
-        left = before[0].left
-        if not settled_by and left and not all(reason.lasts for reason in reasons):
-            pages = [reason.page for reason in reasons if reason.page in left] or [min(left, key=repr)]
-            settled_by = (f"where internal operations left page {pages[0]!r} was not seen: its frame or slot at the "
-                          "last settlement before this line")  # fmt: skip
-        if not settled_by and any(reason.may_be_older and not reason.lasts for reason in reasons):
-            settled_by = (f"what internal operations did at line {self.settled_at} beside moving pages was not seen: "
-                          "whether scans left hints, whether a page came back to a frame of its own")  # fmt: skip
+                          f"given up: {self.too_many_for} from there on")  # fmt: skip
+        settled_by = settled_by or not_seen(reasons, before[0], event, self.settled_at)
         told = line.decode(errors="replace").strip()
         self.violations.append(Violation(event.number, told, tuple(dict.fromkeys(reasons)), settled_by))
         if self.goes_on:
@@ -380,8 +375,9 @@ class Judge:
             reset_to(before[0], event.saw)
 
 
+Attempt = Callable[[Candidate, Event, tuple[int, ...]], Reason | None]
 NOTHING_SEEN: dict[Page, dict[str, Any]] = {}
-
-
+NAMED, FEWER = "naming the frames and slots taken", "fewer operations under way at a time"
+"""What would settle what cannot be said as states were given up."""
 
 __all__ = ["ALLOWED", "FORBIDDEN", "LONGEST_LINE", "MALFORMED", "UNDETERMINED", "Judge", "Violation"]

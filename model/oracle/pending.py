@@ -7,7 +7,7 @@ operation that does not concern a page is one step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -54,7 +54,10 @@ from .operations import Operation as Named
 from .states import States
 
 MAY_GIVE_UP = frozenset(("scan", "page_out", "unshare", "migrate", "remap", "make_room"))
-"""Operations of the server: it may abandon them until they have had their effect, and nobody has to know."""
+"""Operations of the server: it may abandon them until they have had their effect. What is told of one is that it was
+refused; of a scan, that nothing is shared."""
+IN_PARTS = frozenset(("power_on", "power_off", "start_driver"))
+"""Operations on a whole VM: one step here, though an implementation does them frame by frame and page by page."""
 MOST_WAYS = 64
 """Combinations of choices tried for one step of an operation under way."""
 MOST_STATES = 96
@@ -79,8 +82,9 @@ class Pending:
     """The steps that it has taken."""
     refusals: frozenset[str] = frozenset()
     """The reasons for which it may have been refused in some state since it began."""
+    gave_up: bool = False
     is_undone: bool = False
-    """Whether it has given up, and left nothing changed: then it may have been refused as well."""
+    """Whether it has given up, and left nothing changed that it may not: then it was refused."""
 
     @property
     def page(self) -> Page | None:
@@ -88,9 +92,14 @@ class Pending:
         return next((one for one in self.arguments if isinstance(one, Page)), None)
 
     @property
+    def may_say_so(self) -> bool:
+        """Whether what it answers says that it gave up: that nothing is shared. Else it has to be told as refused."""
+        return self.operation.answers == "outcome"
+
+    @property
     def key(self) -> tuple[Any, ...]:
         """Equal for operations that have come equally far."""
-        at = self.started, self.finished, self.is_undone
+        at = self.started, self.finished, self.gave_up, self.is_undone
         return self.operation.name, self.arguments, at, self.returned, self.partner, self.rules[-1:]
 
 
@@ -197,13 +206,14 @@ def after(twin: Candidate, pending: Pending, over: bool, gives_up: bool) -> Pend
         returned = "shared" if "merge" in rules else "not shared"
     return attrs.evolve(
         pending, started=True, finished=over, returned=returned, partner=partner, rules=rules,
-        is_undone=gives_up and LASTS not in rules,
+        gave_up=gives_up, is_undone=gives_up and (LASTS not in rules or not pending.may_say_so),
     )  # fmt: skip
 
 
 LASTS = sharing.mark_shared.__name__
 """The one step before an operation's effect that an abandonment does not take back: the hinted page's frame is listed
-as shared by then. All that other steps had, `abandon` gives back."""
+as shared by then. All that other steps had, `abandon` gives back. A page-out that tries to share first may leave that,
+as it has no other way to say that it gave up."""
 
 
 QUIET: frozenset[Rule] = frozenset((
@@ -255,10 +265,13 @@ def is_over(c: Candidate, pending: Pending, page: Page, step: Proposal) -> bool:
     return ends(c, page, rule)
 
 
-def reachable(c: Candidate, most: int = MOST_STATES) -> tuple[list[Candidate], bool]:
-    """The candidate and all that it may have become by steps of operations under way; whether these are all."""
-    are_all = note_refusals(c)
-    found, waiting = States([c]), [c]
+def reachable(candidates: Iterable[Candidate], most: int = MOST_STATES) -> tuple[list[Candidate], bool]:
+    """The candidates and all that they may have become by steps of operations under way; whether these are all."""
+    are_all, found, waiting = True, States(), []
+    for c in candidates:
+        are_all &= note_refusals(c)
+        if found.add(c):
+            waiting.append(c)
     while waiting:
         one = waiting.pop()
         for name, pending in one.pending.items():

@@ -17,7 +17,9 @@ from pagelaw.spec.refusals import Refused
 from ..reference.beside import asked
 from ..reference.printing import step_text, value_text
 from .candidate import Candidate
+from .events import Event
 from .observing import Mismatch
+from .pending import IN_PARTS
 from .settling import NoWay
 
 Rule = Callable[..., Any]
@@ -202,3 +204,25 @@ def is_not_so(c: Candidate, wrong: Mismatch, changed: tuple[str, ...]) -> Reason
     clauses = tuple(dict.fromkeys((*clauses_of(maker), *wrong.clauses, *shared_first)))
     return Reason(told, (wrong.allowed,), clauses, maker.__name__, sentence_of(maker), changed=changed, page=wrong.page,
                   lasts=lasts)  # fmt: skip
+
+
+def not_seen(reasons: list[Reason], before: Candidate, event: Event, settled_at: int) -> str:
+    """What would have to be seen to say whether an event that no state explains is forbidden; "" if it surely is."""
+    for reason in reasons:
+        if reason.settled_by:
+            return reason.settled_by
+    if before.left and not all(reason.lasts for reason in reasons):
+        page = next((reason.page for reason in reasons if reason.page in before.left), min(before.left, key=repr))
+        return (f"where internal operations left page {page!r} was not seen: its frame or slot at the last settlement "
+                "before this line")  # fmt: skip
+    if any(reason.may_be_older and not reason.lasts for reason in reasons):
+        return (f"what internal operations did at line {settled_at} beside moving pages was not seen: whether scans "
+                "left hints, whether a page came back to a frame of its own")  # fmt: skip
+    for name, pending in before.pending.items():
+        if name != event.ends and pending.operation.name in IN_PARTS and not all(
+            reason.lasts or (reason.page is not None and reason.page.vm is not pending.arguments[0])
+            for reason in reasons
+        ):  # fmt: skip
+            return (f"what {pending.operation.name} of {pending.arguments[0]!r} had done by then was not seen: a look "
+                    "once it has ended")  # fmt: skip
+    return ""

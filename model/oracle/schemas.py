@@ -163,7 +163,8 @@ def format_lines() -> Iterator[str]:
     yield ""
     yield from prose(
         'An operation that others overlap begins in one line, {"do": ..., "begin": NAME}, and ends in another, '
-        '{"end": NAME, "got": ..., "saw": ...}; its steps may be anywhere in between. {"settle": true, "saw": [...]} '
+        '{"end": NAME, "got": ..., "saw": ...}; its steps may be anywhere in between. One that gave up ends with '
+        '"refused": true or the reason; only a scan ends with "got": "not shared". {"settle": true, "saw": [...]} '
         "says that internal operations may have happened (" + ", ".join(SETTLES) + "; a list names some of them); what "
         'was seen says which. {"saw": [...]} alone is a look at the machine. {"step": RULE, ...} is a single step of '
         "the specification, for implementations that have the same; its arguments are the rule's, a page, virtual page "
