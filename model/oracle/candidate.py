@@ -62,6 +62,8 @@ class Candidate(Choices):
         self.told = told
         self.steps: list[tuple[Rule, tuple[Any, ...], int]] = []
         """The steps of the event, each with how many changes there were before it."""
+        self.stays = 0
+        """How many of them are done though the event is refused."""
         self.returned: Any = None
         self.freedoms: list[str] = []
         """Declared freedoms that the event takes (`pagelaw.spec.profiles`)."""
@@ -106,6 +108,7 @@ class Candidate(Choices):
         self.took, self.seen_pages = took, seen_pages
         self.decisions, self.options = list(decisions), []
         self.steps.clear()
+        self.stays = 0
         self.freedoms.clear()
         self.returned, self.is_paging_out = None, False
 
@@ -118,7 +121,8 @@ class Candidate(Choices):
     def run(self, steps: Any, ask: bool = False) -> tuple[str, ...]:
         """The steps of an operation, each worked out when the one before it is done; nothing is done if one refuses.
 
-        ask: whether all reasons for which it is refused are to be found. They are the answer; none, if it is not.
+        ask: whether all reasons for which it is refused are to be found. They are the answer; none, if it is not. What
+        stays though it is refused (`stays`) is done then.
         """
         try:
             for rule, arguments in steps:
@@ -130,6 +134,8 @@ class Candidate(Choices):
             self.refused = refused
             reasons = self._refusals()
             self.log.take_back()
+            for rule, arguments, _ in self.steps[: self.stays]:
+                PLAIN(rule)(self.machine, *arguments)
             return reasons
         return ()
 

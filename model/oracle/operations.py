@@ -28,10 +28,11 @@ from pagelaw.spec.vocabulary import (
     Inbound,
     KeptSlot,
     Mapped,
+    MustReset,
     Names,
+    NoDriver,
     NoTransfer,
     Page,
-    Ready,
     Shared,
     SharedFrame,
     Swapped,
@@ -209,11 +210,21 @@ def set_balloon_target(c: Candidate, vm: VM, pages: Pages) -> Steps:
     yield balloon.set_balloon_target, (vm, pages)
 
 
+def _reset_first(c: Candidate, vm: VM) -> Steps:
+    """A driver that must be reset is reset by its next exchange (ESX-3.2-11), also if that is refused then; or that is
+    refused as there is no driver that is ready, and it is reset later."""
+    s = c.machine
+    if s.driver[vm] == MustReset() and s.life[vm] in c.RUNNING and c.choose((False, True)):
+        yield from reference.make_driver_ready(s, vm)
+        c.stays = len(c.steps)
+
+
 @operation()
 def inflate(c: Candidate, page: Page) -> Steps:
     """The driver gives a page to the balloon, and its frame is free."""
     s, vm = c.machine, page.vm
-    if not c.tells("driver") and s.life[vm] in c.RUNNING and s.driver[vm] != Ready():
+    yield from _reset_first(c, vm)
+    if not c.tells("driver") and s.life[vm] in c.RUNNING and s.driver[vm] == NoDriver():
         yield from reference.make_driver_ready(s, vm)
     if not c.tells("balloon_target") and s.balloon_size[vm] >= s.balloon_target[vm] and s.life[vm] in c.RUNNING:
         yield balloon.set_balloon_target, (vm, s.maximum[vm])
@@ -223,6 +234,7 @@ def inflate(c: Candidate, page: Page) -> Steps:
 @operation()
 def deflate(c: Candidate, page: Page) -> Steps:
     """The driver takes a page out of the balloon."""
+    yield from _reset_first(c, page.vm)
     yield balloon.deflate, (page,)
 
 

@@ -84,7 +84,7 @@ class Pending:
     """The reasons for which it may have been refused in some state since it began."""
     gave_up: bool = False
     is_undone: bool = False
-    """Whether it has given up, and left nothing changed that it may not: then it was refused."""
+    """Whether it has given up, or has only reset a driver so far: nothing is changed that may not if it is refused."""
 
     @property
     def page(self) -> Page | None:
@@ -164,7 +164,7 @@ ENDS: dict[str, Callable[[Candidate, Page, Rule], bool]] = {
     "touch": lambda c, page, rule: isinstance(c.machine.pmap[page], Mapped),
     "page_in": lambda c, page, rule: isinstance(c.machine.pmap[page], Mapped),
     "inflate": lambda c, page, rule: c.machine.pmap[page] == Ballooned(),
-    "deflate": lambda c, page, rule: c.machine.pmap[page] != Ballooned(),
+    "deflate": lambda c, page, rule: rule is balloon.deflate,
     "page_out": lambda c, page, rule: (
         isinstance(c.machine.pmap[page], Swapped) or not frame_is_private(c.machine, page)
     ),
@@ -206,7 +206,8 @@ def after(twin: Candidate, pending: Pending, over: bool, gives_up: bool) -> Pend
         returned = "shared" if "merge" in rules else "not shared"
     return attrs.evolve(
         pending, started=True, finished=over, returned=returned, partner=partner, rules=rules,
-        gave_up=gives_up, is_undone=gives_up and (LASTS not in rules or not pending.may_say_so),
+        gave_up=gives_up,
+        is_undone=rules[-1:] == RESET if not gives_up else LASTS not in rules or not pending.may_say_so,
     )  # fmt: skip
 
 
@@ -214,6 +215,9 @@ LASTS = sharing.mark_shared.__name__
 """The one step before an operation's effect that an abandonment does not take back: the hinted page's frame is listed
 as shared by then. All that other steps had, `abandon` gives back. A page-out that tries to share first may leave that,
 as it has no other way to say that it gave up."""
+
+RESET = (balloon.reset_driver.__name__,)
+"""The last step with which the exchange of a driver after a pop begins, also if it is refused then."""
 
 
 QUIET: frozenset[Rule] = frozenset((
