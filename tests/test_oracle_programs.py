@@ -19,9 +19,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from pagelaw.model.cli import main
 from pagelaw.model.oracle.capabilities import CROWDED_EVERY, OTHERS, capabilities
 from pagelaw.model.oracle.conforming import Conformed, conform, one_run
-from pagelaw.model.oracle.driving import Drawing, Run
+from pagelaw.model.oracle.driving import Drawing, Run, values
 from pagelaw.model.oracle.judge import Judge
 from pagelaw.model.oracle.machine import Differs, state_machine
+from pagelaw.model.oracle.smoke import smoke
 from pagelaw.model.systems.reference import Reference
 from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import Value
@@ -64,7 +65,7 @@ PROGRAMS = {
     "other values": ("garbled", BEGINS + "answer(seq, value=5, do='read')"),
     "can do nothing": ("unsupported", DOES_NOTHING),
     "does not stop": (
-        "hung", DOES_NOTHING.replace("answer(seq, unsupported=True)", "answer(seq)")
+        "hung", DOES_NOTHING.replace("m['cmd'] == 'do'", "m.get('do', 'power_on') != 'power_on'")
         + "\n    if m['cmd'] == 'stop': time.sleep(60)",
     ),
     "bad end": ("crashed", DOES_NOTHING + "\n    if m['cmd'] == 'stop': sys.exit(9)"),
@@ -136,6 +137,42 @@ class Forgetful(Reference):
         if event["do"] == "read" and "got" in answer:
             answer = {"got": 0}
         return answer
+
+
+class Mute(Reference):
+    """One operation is done, and says nothing of what it came to."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.muted = name
+
+    def do(self, event: dict[str, object]) -> dict[str, object]:
+        """As it should be, but for that."""
+        answer = super().do(event)
+        return {} if event["do"] == self.muted and "refused" not in answer else answer
+
+    def stop(self) -> None:
+        """Nothing is left to do."""
+
+
+@pytest.mark.parametrize("name", ["read", "transfer_read"])
+def test_a_program_has_to_say_what_was_read(name: str) -> None:
+    """A trace may leave it out, as it was not observed; a program that is driven knows it."""
+    found = conform(Mute(name), 100, 120, 0)
+    assert (found.verdict, found.failure and found.failure.events[-1]["do"]) == ("garbled", name)
+    assert found.told == f'the answer to {name} has neither "got", the word, nor "refused"'
+    mute = Mute(name)
+    failures = [failure for *_, failure in smoke(mute, capabilities(mute.start())) if failure is not None]
+    assert [failure.how for failure in failures] == (["garbled"] if name == "read" else [])
+
+
+@pytest.mark.parametrize("largest", [2, 3, 4, 255, 2**53 - 1, 2**64 - 1])
+def test_values_that_are_drawn_differ_in_high_bits_alone(largest: int) -> None:
+    drawn = [set(part) for part in values(largest)]
+    assert max(map(max, drawn)) == largest
+    assert all(len(part) >= (3 if largest > 2 else 2) for part in drawn)
+    highest = 1 << (largest.bit_length() - 1)
+    assert largest < highest + 1 or any({1, highest + 1} <= part for part in drawn)
 
 
 TestReference = state_machine(Reference).TestCase

@@ -33,11 +33,15 @@ the protocol, a line each way:
     {"seq": 2, "got": 0, "saw": [{"vm": "A", "page": 3, "frame": "f0"}]}
   {"cmd": "stop", "seq": 3}
     {"seq": 3}
+What was read it has to say, with "got". What was scanned, and what can be seen, it may say.
 An operation that it refuses it answers with "refused" and the name of the reason (or
 true), one that it cannot do with "unsupported": true; so it answers a reset to a machine
 that it cannot be (more VMs or pages than it has room for, several vCPUs, low memory,
 overhead, sharing domains): those runs are left out, and counted in the report.
-"machine" in the answer to start says which sizes it needs, as in "machine": {"words": 1}.
+The answer to start may also have "profile", "options" (freedoms that it takes, one by one),
+"largest" (the largest number that a word of it can hold), "machine" (which sizes it needs):
+  {"seq": 0, "pagelaw": 1, "system": "toy", "operations": ["power_on", "read", "write"],
+   "profile": "linux", "options": {"take_over": true}, "largest": 4294967295, "machine": {"words": 1}}
 "tells" there says of which decisions of policy the operations tell: driver (start_driver,
 stop_driver), balloon_target (set_balloon_target), swap_target (set_swap_target). A program
 that says "tells": ["swap_target"] pages out only below the level last set, and has to

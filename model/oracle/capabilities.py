@@ -37,7 +37,7 @@ def equal_vms(names: str, **more: Any) -> list[dict[str, Any]]:
 OTHERS: dict[str, dict[str, Any]] = {
     "few pages": {},
     "few frames": {"frames": 5},
-    "few slots": {"slots": 7},
+    "few slots": {"slots": 9},  # one less than both VMs may need
     "more pages than frames": {"frames": 14, "slots": 24, "vms": equal_vms("AB", pages=12)},
     "several vCPUs": {"vcpus": 3},
     "low memory": {"frames": 8, "low": ["f0", "f1", "f2"], "low_reserve": 1, "remap_after": 0},
@@ -47,6 +47,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "sharing domains": {"frames": 12, "slots": 18, "vms": [
         {"name": "A", "pages": 5}, {"name": "B", "pages": 5, "domain": 1}, {"name": "C", "pages": 5}]},
     "many VMs": {"frames": 16, "slots": 24, "vms": equal_vms("ABCDE", pages=5, minimum=1)},
+    "just enough frames": {"frames": 6, "vms": equal_vms("AB", pages=4, minimum=3)},
+    "just enough slots": {"slots": 2, "vms": equal_vms("AB", pages=3, minimum=2)},
 }  # fmt: skip
 """How the machine differs from run to run, each by a name for the report."""
 CROWD = "hundreds of equal pages"

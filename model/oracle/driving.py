@@ -25,6 +25,7 @@ from pagelaw.spec.vocabulary import Ballooned, Mapped, Page, Running, Shared, Sw
 from .capabilities import Capabilities
 from .fields import Malformed
 from .judge import ALLOWED, MALFORMED, Judge, Violation
+from .operations import OPERATIONS
 from .program import Broken
 
 Event = dict[str, Any]
@@ -102,6 +103,9 @@ class Run:
         if other:
             told = f"the answer to {event['do']} has the field {min(other)!r}, which an answer does not have"
             return self._failure("garbled", told)
+        name = event.get("do", "")
+        if name in OPERATIONS and OPERATIONS[name].answers == "value" and not answer.keys() & {"got", "refused"}:
+            return self._failure("garbled", f'the answer to {name} has neither "got", the word, nor "refused"')
         line = json.dumps(event | answer)
         self.lines.append(line)
         begun = time.perf_counter()
@@ -141,8 +145,6 @@ SENSIBLE = {
     "migrate": (Mapped,), "remap": (Mapped,), "make_room": (Mapped,),
 }  # fmt: skip
 """Where a page should be for an operation to make sense."""
-VALUES = (0, 0, 1, 1, 2)
-"""What is written: few values, so that pages come to be equal; now and then a large one."""
 PHASES: tuple[dict[str, float], ...] = (
     {},
     {"touch": 12, "read": 4, "write": 2, "scan": 0, "page_out": 0, "inflate": 0},  # memory fills
@@ -155,6 +157,13 @@ PHASES: tuple[dict[str, float], ...] = (
 """Parts of a run, by how much more often than elsewhere operations are drawn."""
 PHASE = 25
 """Operations in each."""
+
+
+def values(largest: int) -> tuple[tuple[int, ...], ...]:
+    """What is written in the parts of a run: few values, so that pages come to be equal. Small ones; of two that differ
+    in their highest bit only; the largest that a word can hold."""
+    highest = 1 << (largest.bit_length() - 1)
+    return (0, 0, 1, 1, 2), (0, 0, 1, 1, min(highest | 1, largest)), (0, 0, largest, largest, 1)
 
 
 class Drawing:
@@ -176,6 +185,8 @@ class Drawing:
         self.vms = header.names
         self.words = header.sizes.get("words", 1)
         self.vcpus = header.sizes.get("vcpus", 1)
+        self.sets = values(run.able.largest)
+        self.values = self.sets[0]
 
     def beginning(self) -> list[Event]:
         """VMs are powered on; in a long run each page of theirs is used and scanned, so that all that can share do."""
@@ -191,6 +202,7 @@ class Drawing:
         random, s = self.random, self.run.judge.candidates[0].machine
         if self.drawn % PHASE == 0:
             self.phase = random.randrange(len(PHASES)) if self.drawn else 0
+            self.values = random.choice(self.sets) if self.drawn else self.sets[0]
         self.drawn += 1
         name = random.choices(self.names, self.weights[self.phase])[0]
         vm = random.choice(s.ids[VM])
@@ -236,9 +248,8 @@ class Drawing:
         if name in ("read", "write"):
             event["word"] = random.randrange(self.words)
         if name == "write":
-            event["value"] = (
-                random.randint(0, self.run.able.largest) if random.random() < 0.02 else random.choice(VALUES)
-            )
+            any_at_all = random.random() < 0.02
+            event["value"] = random.randint(0, self.run.able.largest) if any_at_all else random.choice(self.values)
         if name == "start_transfer":
             free = [one for one in ("t0", "t1", "t2") if one not in self.transfers]
             event["transfer"] = random.choice(free or ["t0"])
@@ -257,7 +268,7 @@ class Drawing:
         elif chosen in self.transfers:
             self.transfers.remove(chosen)
         if name == "transfer_write":
-            event["value"] = self.random.choice(VALUES)
+            event["value"] = self.random.choice(self.values)
         return event
 
 
