@@ -160,7 +160,7 @@ PHASE = 25
 
 
 def values(largest: int) -> tuple[tuple[int, ...], ...]:
-    """What is written in the parts of a run: few values, so that pages come to be equal. Small ones; of two that differ
+    """What is written in a run: few values, so that pages come to be equal. Small ones; of two that differ
     in their highest bit only; the largest that a word can hold."""
     highest = 1 << (largest.bit_length() - 1)
     return (0, 0, 1, 1, 2), (0, 0, 1, 1, min(highest | 1, largest)), (0, 0, largest, largest, 1)
@@ -200,9 +200,10 @@ class Drawing:
     def next(self) -> Event:
         """The next operation."""
         random, s = self.random, self.run.judge.candidates[0].machine
+        if self.drawn == 0:
+            self.values = random.choice(self.sets)
         if self.drawn % PHASE == 0:
             self.phase = random.randrange(len(PHASES)) if self.drawn else 0
-            self.values = random.choice(self.sets) if self.drawn else self.sets[0]
         self.drawn += 1
         name = random.choices(self.names, self.weights[self.phase])[0]
         vm = random.choice(s.ids[VM])
