@@ -132,7 +132,7 @@ def balloon_07(s: Scene, pages: int) -> None:
     s.discard("A", range(pages))
     deflate(s, range(pages))
     zero = sum(s.read("A", page) == 0 for page in range(pages))
-    s.expect("pages that read zero", zero, pages, "all (ESX-2-10, ESX-3.2-12)")
+    s.expect("pages that read zero", zero, pages, "all (ESX-2-10, ESX-3.2-12, R-04)")
 
 
 @scenario("balloon-08", CH + "test_virtio_balloon_deflate_on_oom", size=(4, 32))
@@ -160,7 +160,7 @@ def balloon_09(s: Scene, pages: int) -> None:
     deflate(s, range(pages))
     s.expect("frames of reported pages", s.resident("A"), 0, "none (ESX-3.2-07)")
     read = [s.read("A", page) for page in range(pages)]
-    s.expect("pages that read zero", read.count(0), pages, "zero, never another's (ESX-2-10, ESX-2-11)")
+    s.expect("pages that read zero", read.count(0), pages, "zero, never another's (ESX-2-10, ESX-2-11, R-04)")
 
 
 @scenario("balloon-10", "Firecracker tests/integration_tests/functional/test_hotplug_memory.py, "

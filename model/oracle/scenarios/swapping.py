@@ -104,7 +104,7 @@ def swap_04(s: Scene, pages: int) -> None:
         s.write("A", page, 8, word=1)
     s.discard("A", range(pages))
     read = [s.read("A", page, word) for page in range(pages) for word in range(2)]
-    s.expect("words that read zero", read.count(0), 2 * pages, "all (ESX-2-10, ESX-3.2-12)")
+    s.expect("words that read zero", read.count(0), 2 * pages, "all (ESX-2-10, ESX-3.2-12, R-04)")
 
 
 @scenario("swap-05", "LTP testcases/kernel/device-drivers/zram/zram03.c", pages=(1, 2, 32))

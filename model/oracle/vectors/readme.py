@@ -100,8 +100,9 @@ The header, the events of `run`, and `step` with `refused`, one a line, are a tr
     "boundaries": """\
 # Boundaries
 
-`boundaries/RULE.json`: for each guard that compares numbers a state on both sides of its bound, in which nothing but
-the comparison decides. A solver chose them: each is allowed by every invariant of the specification, and as plain as
+`boundaries/RULE.json`: for each guard that compares numbers a state on both sides of its bound. On the side `done`
+nothing else refuses the step; on the side `refused` the comparison does, and where `or` is there another guard would
+refuse it as well, so that there a program without this comparison is not found out. A solver chose them: each is allowed by every invariant of the specification, and as plain as
 can be, but need not be one that a run leads to. Ids end with the reason, the number of the bound among those with this
 reason, and the side: `done` or `refused`, with `-below` and `-above` if there are two neighbours on that side.
 
@@ -133,7 +134,9 @@ on which it is.
   name of an error, where the faulty rule makes no sense. null where the fault is in what is said of states.
 - `wrong`: the first event (`event`, from 0) of which a program with the fault tells something else, and what it tells
   (`tells`). The judge allows all events before it and forbids this one. null where nothing that is seen from outside in
-  this run gives the fault away (the manifest lists these).
+  this run gives the fault away (the manifest lists these). Seen from outside is what a program tells that tells its
+  single steps, as the events here: what a step answers, that it is refused and why, and what a look after it shows.
+  Of a program that tells whole operations only less may be seen.
 
 **Pass rule.** Do the events in order, from power-on. Each must come to what it says: refused where `refused` is there,
 for that reason if the program says one; else done, with `got` and what `saw` says. A program that tells
