@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -126,6 +127,19 @@ def test_nothing_is_left_when_pagelaw_is_ended(how: signal.Signals, tmp_path: Pa
     process.communicate(timeout=20)
     time.sleep(0.3)
     assert processes_of(str(script)) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_was_allowed_until_a_signal_is_told(how: signal.Signals) -> None:
+    command = [sys.executable, "-m", "pagelaw", "conform", "--runs", "1000000", "--", sys.executable, "-m",
+               "pagelaw.model.systems.reference"]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(4)
+    process.send_signal(how)
+    told, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + how
+    assert re.fullmatch("interrupted; [0-9]+ runs, [0-9,]+ operations were allowed until then\n", told), told
+    assert errors == ("pagelaw: interrupted\n" if how == signal.SIGINT else f"pagelaw: ended by {how.name}\n")
 
 
 class Forgetful(Reference):

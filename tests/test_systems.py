@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def test_a_fault_of_the_memory_manager_is_forbidden(fault: str, given: str) -> N
     assert found.verdict == "forbidden"
     assert found.failure is not None
     assert found.failure.violation is not None
-    assert len(found.failure.events) <= 12
+    assert len(found.failure.events) <= 13
 
 
 # The kernel of this machine.
@@ -186,6 +187,26 @@ def test_a_kernel_that_does_not_do_what_it_is_asked_is_forbidden(call: str, monk
 
 
 # QEMU's balloon.
+
+
+@needs_qemu
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_of_qemu_is_left_after_a_signal(by: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pagelaw", "systems", "balloon", "--operations", "1000000"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                           env=os.environ | {"TMPDIR": str(tmp_path)})  # fmt: skip
+    for _ in range(200):
+        if list(tmp_path.iterdir()) or run.poll() is not None:
+            break
+        time.sleep(0.05)
+    time.sleep(0.5)
+    there = list(tmp_path.iterdir())
+    run.send_signal(by)
+    _, told = run.communicate(timeout=60)
+    assert there
+    assert run.returncode == 128 + by, told
+    assert list(tmp_path.iterdir()) == []
+    assert "Traceback" not in told
 
 
 @needs_qemu

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from . import check, conform, explore, figures, judge, mutants, runs, serve, systems, vectors
+from .ending import Ended
 from .reading import BadInput
 
 COMMANDS = (check, explore, mutants, runs, judge, conform, systems, vectors, figures, serve)
@@ -90,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         missing = f"; install it: pip install {error.name}-solver" if error.name == "z3" else ""
         print(f"pagelaw: {error}{missing}", file=sys.stderr)
         return 2
+    except Ended as ended:
+        print(f"pagelaw: ended by {signal.Signals(ended.number).name}", file=sys.stderr)
+        return 128 + ended.number
     except KeyboardInterrupt:
         print("pagelaw: interrupted", file=sys.stderr)
         return 130

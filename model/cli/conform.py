@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import reading
+from .ending import ended_by_signals
 
 if TYPE_CHECKING:
     from pagelaw.model.oracle.conforming import Conformed, Restarted
@@ -113,16 +114,24 @@ def program_of(arguments: argparse.Namespace) -> Restarted:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the exit code."""
+    with ended_by_signals():
+        return run_program(arguments)
+
+
+def run_program(arguments: argparse.Namespace) -> int:
+    """The same, while signals end it as an interrupt does."""
     from pagelaw.model.oracle.conforming import conform
 
     program = program_of(arguments)
     to, folder = reading.file("--json", arguments.json), reading.folder("--save", arguments.save)
     if arguments.replay is not None:
         return run_replay(arguments, program)
+    progress = Progress()
     try:
-        found = conform(
-            program, arguments.runs, arguments.steps, arguments.seed, Progress() if sys.stderr.isatty() else None
-        )
+        found = conform(program, arguments.runs, arguments.steps, arguments.seed, progress)
+    except KeyboardInterrupt:
+        print(progress.when_interrupted())
+        raise
     finally:
         program.end()
     if found.failure is not None and folder is not None:
@@ -187,6 +196,12 @@ def lines_of(name: str) -> list[str]:
 
 def run_smoke(arguments: argparse.Namespace) -> int:
     """Do it; the exit code."""
+    with ended_by_signals():
+        return smoke_program(arguments)
+
+
+def smoke_program(arguments: argparse.Namespace) -> int:
+    """The same, while signals end it as an interrupt does."""
     from pagelaw.model.oracle.capabilities import capabilities
     from pagelaw.model.oracle.driving import Unsupported
     from pagelaw.model.oracle.fields import Malformed
@@ -310,8 +325,20 @@ def as_json(found: Conformed) -> dict[str, Any]:
 
 
 class Progress:
-    """Runs so far, on the terminal."""
+    """Runs so far: on the terminal, and to be told of an interrupted command."""
+
+    found: Conformed | None = None
+
+    def when_interrupted(self) -> str:
+        """What there was until then."""
+        if self.found is None:
+            return "interrupted in the first run"
+        if self.found.first is not None:
+            return f"interrupted; a run had failed ({self.found.verdict}), with seed {self.found.seed}, and was made shorter"
+        return f"interrupted; {self.found.runs} runs, {self.found.events:,} operations were allowed until then"
 
     def __call__(self, found: Conformed) -> None:
         """So many."""
-        print(f"\r{found.runs} runs, {found.events:,} operations", end="", file=sys.stderr, flush=True)
+        self.found = found
+        if sys.stderr.isatty():
+            print(f"\r{found.runs} runs, {found.events:,} operations", end="", file=sys.stderr, flush=True)

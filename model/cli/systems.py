@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import reading
+from .ending import ended_by_signals
 
 if TYPE_CHECKING:
     from pagelaw.model.systems.listed import System
@@ -59,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     why = chosen.cannot()
     if why:
         raise reading.BadInput(f"{chosen.name} cannot run here: {why}")
-    return run_one(chosen, arguments, to)
+    with ended_by_signals():
+        return run_one(chosen, arguments, to)
 
 
 def run_list(systems: list[System], to: Any) -> int:

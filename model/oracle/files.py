@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import signal
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -52,10 +53,18 @@ def judge_files(
         for name in names:
             yield judge_file(name, goes_on, told)
         return
-    with ProcessPoolExecutor(min(jobs, len(names)), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(jobs, len(names)), get_context("spawn"), begin_as_one_of_a_pool) as pool:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until a process has begun, as below
         given = {name: pool.submit(judge_file, name, goes_on) for name in names if name != "-"}
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for name in names:  # standard input is that of this process
             yield given[name].result() if name in given else judge_file(name, goes_on, told)
+
+
+def begin_as_one_of_a_pool() -> None:
+    """An interrupt ends the process without a word: what is to be said of it the parent says."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def judge_file(name: str, goes_on: bool = False, told: Told | None = None) -> Judged:

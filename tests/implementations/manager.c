@@ -168,7 +168,10 @@ static bool is_private(const struct page *page) {
 
 static uint64_t hash_of(const struct page *page) {
     uint64_t hash = 1469598103934665603u;
-    for (int w = 0; w < words; w++) hash = (hash ^ frame[page->at].word[w]) * 1099511628211u;
+    for (int w = 0; w < words; w++) {
+        hash = (hash ^ frame[page->at].word[w]) * 1099511628211u;
+        hash ^= hash >> 32; /* else the highest bits of two words cancel out */
+    }
     return hash;
 }
 
