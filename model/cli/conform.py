@@ -334,7 +334,7 @@ class Progress:
         if self.found is None:
             return "interrupted in the first run"
         if self.found.first is not None:
-            return f"interrupted; a run had failed ({self.found.verdict}), with seed {self.found.seed}, and was made shorter"
+            return f"interrupted; the run with seed {self.found.seed} had failed ({self.found.verdict})"
         return f"interrupted; {self.found.runs} runs, {self.found.events:,} operations were allowed until then"
 
     def __call__(self, found: Conformed) -> None:

@@ -31,7 +31,7 @@ def reads_old(s: Scene, name: str, pages: range = range(1)) -> None:
 
 def sees_through(s: Scene, name: str, published: int, ours: int | None = None, why: str = "") -> None:
     """What a device reads through the frame that it holds. Where the source says something else, a reading decides."""
-    rule = "what its frame holds (ESX-7-02)" if ours is None else "what its frame holds: it stays there (ESX-7-02, R-48)"
+    rule = f"what its frame holds (ESX-7-02{'' if ours is None else ', R-48'})"
     s.expect("what the device reads", s.through(name), published, rule, ours, why)
 
 

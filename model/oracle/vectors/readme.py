@@ -102,7 +102,8 @@ The header, the events of `run`, and `step` with `refused`, one a line, are a tr
 
 `boundaries/RULE.json`: for each guard that compares numbers a state on both sides of its bound. On the side `done`
 nothing else refuses the step; on the side `refused` the comparison does, and where `or` is there another guard would
-refuse it as well, so that there a program without this comparison is not found out. A solver chose them: each is allowed by every invariant of the specification, and as plain as
+refuse it as well, so that there a program without this comparison is not found out. A solver chose
+them: each is allowed by every invariant of the specification, and as plain as
 can be, but need not be one that a run leads to. Ids end with the reason, the number of the bound among those with this
 reason, and the side: `done` or `refused`, with `-below` and `-above` if there are two neighbours on that side.
 
