@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import pagelaw.spec  # noqa: F401  (fills the register)
+from pagelaw.model.cli import main
 from pagelaw.proofs import mutants
 from pagelaw.proofs.claims import refute
 from pagelaw.spec.language import REGISTER
@@ -63,3 +64,27 @@ def test_rule_shown_is_the_rule() -> None:
 def test_the_program_with_the_memory_manager_runs() -> None:
     (program,) = [one for one in re.findall(r"```python\n(.*?)```", README, re.S) if "model.optimized" in one]
     exec(program, {})
+
+
+TRACE = """
+{"pagelaw": 1, "system": "toy", "machine": {"vms": [{"name": "A", "pages": 4}, {"name": "B", "pages": 4}], "frames": 6, "slots": 8}}
+{"do": "power_on", "vm": "A"}
+{"do": "write", "vm": "A", "page": 0, "word": 0, "value": 7, "saw": [{"vm": "A", "page": 0, "frame": "f1"}]}
+{"do": "power_on", "vm": "B"}
+{"do": "write", "vm": "B", "page": 0, "word": 0, "value": 7, "saw": [{"vm": "B", "page": 0, "frame": "f2"}]}
+{"do": "scan", "vm": "A", "page": 0, "got": "not shared"}
+{"do": "scan", "vm": "B", "page": 0, "got": "shared", "saw": [{"vm": "B", "page": 0, "frame": "f1"}]}
+{"do": "read", "vm": "B", "page": 0, "word": 0, "got": 7}
+{"do": "write", "vm": "B", "page": 0, "word": 0, "value": 9, "saw": [{"vm": "B", "page": 0, "frame": "f1"}]}
+"""  # noqa: E501
+
+
+def test_the_trace_is_judged_as_it_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("trace.jsonl").write_text(TRACE.lstrip(), encoding="utf-8")
+    assert main(["judge", "trace.jsonl"]) == 1
+    told, _, _ = capsys.readouterr().out.partition("  exercised:")
+    assert "".join(f"    {line}\n" for line in told.splitlines()) in README
+    assert "".join(f"    {line}\n" for line in TRACE.splitlines()[1:4]) in README
