@@ -142,6 +142,21 @@ def test_what_was_allowed_until_a_signal_is_told(how: signal.Signals) -> None:
     assert errors == ("pagelaw: interrupted\n" if how == signal.SIGINT else f"pagelaw: ended by {how.name}\n")
 
 
+@pytest.mark.parametrize("after", [0.4, 0.8, 1.2])
+def test_judging_on_several_processes_is_interrupted_in_a_line(after: float, tmp_path: Path) -> None:
+    """Also while they start."""
+    header = {"pagelaw": 1, "machine": {"vms": [{"name": "A", "pages": 1}], "frames": 1, "slots": 1}}
+    lines = [header, {"do": "power_on", "vm": "A"}] + [{"do": "read", "vm": "A", "page": 0, "word": 0}] * 1_000_000
+    (tmp_path / "long.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    command = [sys.executable, "-m", "pagelaw", "judge", "--jobs", "2", "long.jsonl", "long.jsonl"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+                               start_new_session=True)  # fmt: skip
+    time.sleep(after)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "pagelaw: interrupted\n")
+
+
 class Forgetful(Reference):
     """Reads give zero."""
 
