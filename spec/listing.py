@@ -4,8 +4,8 @@ Without a limit to its users every shared frame is listed. Where a frame may
 have so many only (R-54), one that is full is found no more. Another page with
 the same contents then becomes a shared frame as if there were none, and takes
 its place in the table. The frame that lost its place keeps its users; should
-it have room again, it may be listed again, unless another with room is. Where
-pages of zeros are kept apart, any number of them share one frame (R-55).
+it have room again, it may be listed again, whichever of them a system prefers.
+Where pages of zeros are kept apart, any number of them share one frame (R-55).
 """
 
 from __future__ import annotations
@@ -44,12 +44,21 @@ def has_no_room(s: Machine, domain: Domain, key: Key) -> bool:
     return True
 
 
+@view
+def gives_way(s: Machine, domain: Domain, key: Key, mpn: MPN) -> bool:
+    """Whether what is listed under a key, if anything, is another frame, which may lose its place to this one."""
+    match s.table[domain, key]:
+        case SharedFrame(listed):
+            return listed != mpn and not is_apart(s, listed)
+    return True
+
+
 @rule("R-54")
 def list_again(s: Machine, mpn: MPN) -> None:
-    """A shared frame that has lost its place in the table, and has room again, is listed again."""
+    """A shared frame that has lost its place in the table, and has room again, is listed again, in place of another."""
     match s.frame[mpn]:
         case Shared(domain, key):
-            require(has_no_room(s, domain, key), Refused.KEY_TAKEN)
+            require(gives_way(s, domain, key, mpn), Refused.KEY_TAKEN)
             require(not is_full(s, mpn), Refused.FRAME_IS_FULL)
             s.table[domain, key] = SharedFrame(mpn)
         case _:
@@ -96,23 +105,45 @@ def no_frame_has_more_users_than_it_may(s: Machine, mpn: MPN) -> bool:
 
 @transition("R-54", "ESX-4.3-13")
 def a_frame_leaves_the_table_full_or_unshared(before: Machine, after: Machine, domain: Domain, key: Key) -> bool:
-    """What was listed under a key is listed still, unless it was full or is a shared frame no more."""
+    """What was listed under a key is listed still, unless it was full, is shared no more, or gave way to another.
+
+    The other was a shared frame already, with room.
+    """
     match before.table[domain, key]:
         case SharedFrame(mpn):
-            stays = after.table[domain, key] == SharedFrame(mpn)
-            return stays or is_full(before, mpn) or not isinstance(after.frame[mpn], Shared)
+            leaves = is_full(before, mpn) or not isinstance(after.frame[mpn], Shared)
+            return leaves or after.table[domain, key] == SharedFrame(mpn) or other_is_listed(before, after, domain, key)
     return True
+
+
+@view
+def other_is_listed(before: Machine, after: Machine, domain: Domain, key: Key) -> bool:
+    """Whether what is listed now was a shared frame already, with room."""
+    match after.table[domain, key]:
+        case SharedFrame(mpn):
+            return before.frame[mpn] == Shared(domain, key) and not is_full(before, mpn)
+    return False
 
 
 # What follows.
 
 
+@view
+def zeros_are_listed(s: Machine, domain: Domain, key: Key) -> bool:
+    """Whether zeros are kept apart, and their frame has this key."""
+    match s.table[domain, key]:
+        case SharedFrame(mpn):
+            return s.zero_apart and s.contents[mpn] == s.zero
+    return False
+
+
 @theorem("R-54", "R-55")
 def a_frame_with_room_can_be_listed(s: Machine, mpn: MPN) -> bool:
-    """A shared frame that has room for a user is listed, or can be, or another one with room is listed."""
+    """A shared frame that has room for a user is listed, or can be, unless the one of zeros apart has the same key."""
     match s.frame[mpn]:
         case Shared(domain, key):
             room = s.most_sharers == 0 or reference_count(s, mpn) - s.pins[mpn] < s.most_sharers
             apart = s.zero_apart and s.contents[mpn] == s.zero
-            return not (room or apart) or not has_no_room(s, domain, key) or gets_done(list_again, s, mpn)
+            listed = s.table[domain, key] == SharedFrame(mpn) or zeros_are_listed(s, domain, key)
+            return not (room or apart) or listed or gets_done(list_again, s, mpn)
     return True

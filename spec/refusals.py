@@ -66,7 +66,7 @@ class Refused(Enum):
     HINT_PRESENT = "the page has left this hint already"
     ALREADY_TRIED = "the attempt to share the page was made already"
     NOT_A_HINT = "the other page has no hint frame with this key"
-    KEY_TAKEN = "a shared frame with room for users has this key"
+    KEY_TAKEN = "a shared frame with room for users has this key, or it is listed"
     SAME_PAGE = "a page is never matched with itself"
     FRAME_IS_FULL = "the shared frame has as many users as one may have"
     LAST_USER_ONLY = "the frame has other users"

@@ -107,10 +107,10 @@ def left_over() -> list[str]:
             for one in Path(folder).glob(name)]  # fmt: skip
 
 
-def run_of_kernel(operations: int, seed: int) -> tuple[Ran, linux.Linux]:
+def run_of_kernel(operations: int, seed: int, sharers: int = 0) -> tuple[Ran, linux.Linux]:
     """A run on this kernel."""
     try:
-        with linux.Linux() as system:
+        with linux.Linux(sharers) as system:
             return ran(system, operations, seed, lambda _, random: Drawing(system, random)), system
     except linux.CannotRun as why:
         pytest.skip(str(why))
@@ -136,6 +136,17 @@ def test_this_kernel_is_allowed_for_long(seed: int, record_property: Note) -> No
     assert found.verdict == "allowed", found.failure
     record_property("seconds", found.seconds)
     record_property("judging", found.run.judging)
+
+
+@needs_kernel
+def test_this_kernel_keeps_to_a_limit_of_users() -> None:
+    """It counts users that have left until its scanner comes by: now and then that leaves a frame that nothing tells."""
+    before = state_of_kernel()
+    found, _ = run_of_kernel(1500, 1, sharers=3)
+    assert state_of_kernel() == before
+    assert found.verdict in ("allowed", "undetermined"), found.failure
+    assert found.run.judge.freedoms["most_sharers"] > 20
+    assert found.counts()["merges"] > 100
 
 
 @needs_kernel

@@ -194,8 +194,8 @@ class Settling:
         self.run(operations.page_in(self.c, page, self.c.cpus(page.vm)[0]))
 
     def bring_together(self) -> None:
-        """Pages seen in one frame came to share it."""
-        for name, seen in self.groups.items():
+        """Pages seen in one frame came to share it. Frames are made only when others are full: these come first."""
+        for name, seen in sorted(self.groups.items(), key=lambda group: (-len(group[1]), not self.is_shared(group[0]))):
             pages = [*self.others_in(name, seen), *seen]
             if len(pages) == 1:
                 continue
@@ -213,6 +213,11 @@ class Settling:
             rest = [page for page in pages if self.frame(page) is not together]
             for page in rest:
                 self.share(page, anchor)
+
+    def is_shared(self, name: Name) -> bool:
+        """Whether a frame of this name was shared before."""
+        mpn = self.c.frames.find(name)
+        return mpn is not None and isinstance(self.s.frame[mpn], Shared)
 
     def others_in(self, name: Name, seen: list[Page]) -> list[Page]:
         """A page that is in the frame so far and is joined there by those that were seen; it may leave afterwards."""
@@ -247,6 +252,7 @@ class Settling:
         if not isinstance(s.frame[self.frame(anchor)], Shared):
             if not sharing.has_hint(s, anchor, key, domain):
                 self.run(((sharing.scan_leaves_hint, (anchor,)),))
+            self.c.freedoms += operations.freedoms_of_limit(s, page)
             self.run(reference.share_through_hint(s, page, anchor))
         else:
             listed = s.table[s.domain[page.vm], sharing.key_of(s, page)]

@@ -298,16 +298,19 @@ def share_through_hint(s: Machine, page: Page, other: Page) -> Steps:
 
 def scan(s: Machine, page: Page, leaving: bool = False) -> Steps:
     """What a scan does with a page: share a listed frame, or through a live hint, or leave a hint, unless it leaves."""
-    for mpn in unlisted(s, s.domain[page.vm], sharing.key_of(s, page))[:1]:
-        yield listing.list_again, (mpn,)
+    domain, key = s.domain[page.vm], sharing.key_of(s, page)
+    if listing.has_no_room(s, domain, key):
+        for mpn in unlisted(s, domain, key)[:1]:
+            yield listing.list_again, (mpn,)
     yield from look_up(s, page, leaving)
 
 
 def unlisted(s: Machine, domain: Domain, key: Key) -> list[MPN]:
     """The shared frames under a key that have lost their place in the table and could have it again."""
-    if not s.most_sharers or not listing.has_no_room(s, domain, key):
+    if not s.most_sharers:
         return []
-    return [mpn for mpn in s.each(MPN) if s.frame[mpn] == Shared(domain, key) and not listing.is_full(s, mpn)]
+    all_of_them = (mpn for mpn in s.each(MPN) if s.frame[mpn] == Shared(domain, key))
+    return [mpn for mpn in all_of_them if listing.gives_way(s, domain, key, mpn) and not listing.is_full(s, mpn)]
 
 
 def look_up(s: Machine, page: Page, leaving: bool = False) -> Steps:

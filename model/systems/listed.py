@@ -97,6 +97,8 @@ SYSTEMS: dict[str, System] = {one.name: one for one in (
            lambda: program("node", str(EXAMPLES / "tiny.js"))),
     System("linux", "the kernel of this machine: KSM, swap, copy-on-write, pages given back and moved",
            linux.cannot, linux.Linux, lambda system, _, random: LinuxDrawing(system, random)),
+    System("linux-three", "the same without swap, with three users of a shared frame at the most",
+           linux.cannot, lambda: linux.Linux(sharers=3), lambda system, _, random: LinuxDrawing(system, random)),
     System("balloon", "the virtio balloon device of QEMU, without a guest", balloon.cannot, balloon.Balloon),
 )}  # fmt: skip
 """By name."""

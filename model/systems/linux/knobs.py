@@ -20,10 +20,12 @@ from .processes import FRAME, PAGE
 
 KSM = Path("/sys/kernel/mm/ksm")
 SETTINGS = {
-    "advisor_mode": "none", "smart_scan": "0", "use_zero_pages": "0", "max_page_sharing": "100000",
+    "advisor_mode": "none", "smart_scan": "0", "use_zero_pages": "0", "max_page_sharing": "",
     "pages_to_scan": "100000", "sleep_millisecs": "0",
 }  # fmt: skip
-"""With these the scanner compares every page with every other, as fast as it can."""
+"""With these the scanner compares every page with every other, as fast as it can. How many may share is asked for."""
+ANY_NUMBER = 100_000
+"""More sharers of a frame than there are pages."""
 PASSES = 3
 """A page is shared in the second pass after its last write, if the first had begun before that in the third."""
 SECONDS = 10.0
@@ -80,9 +82,9 @@ def ksm_is_free() -> None:
 class Scanner:
     """The kernel's scanner, which stands still but when it is asked to scan."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, sharers: int) -> None:
         ksm_is_free()
-        for name, value in SETTINGS.items():
+        for name, value in (SETTINGS | {"max_page_sharing": str(sharers or ANY_NUMBER)}).items():
             if (KSM / name).exists():
                 keeper.change(KSM / name, value)
         keeper.will("write", str(KSM / "run"), "0")

@@ -43,9 +43,14 @@ def cannot() -> str:
 
 
 class Linux:
-    """VMs on this kernel. Use it in a `with` block, after which everything is as it was; CannotRun, if it cannot be."""
+    """VMs on this kernel. Use it in a `with` block, after which everything is as it was; CannotRun, if it cannot be.
 
-    def __init__(self) -> None:
+    sharers: the greatest number of users of a shared frame, 0 for any number. If it is said there is no swap area:
+    pages that come from there to a frame that others have are not counted by the kernel.
+    """
+
+    def __init__(self, sharers: int = 0) -> None:
+        self.sharers = sharers
         self.vms: dict[str, VM] = {}
         self.without: list[str] = []
         """What this machine does not let it do, and why."""
@@ -63,8 +68,8 @@ class Linux:
         with ExitStack() as stack:
             self.keeper = stack.enter_context(Keeper())
             stack.callback(self.all_off)
-            self.scanner = Scanner(self.keeper)
-            why = swap_area(self.keeper)
+            self.scanner = Scanner(self.keeper, self.sharers)
+            why = "the number of sharers is limited" if self.sharers else swap_area(self.keeper)
             self.has_swap = not why
             self.group = self.make_group(why)
             self.flags = stack.enter_context(open("/proc/kpageflags", "rb", buffering=0)).fileno()
@@ -101,6 +106,7 @@ class Linux:
         swap = ["page_out", "page_in"] if self.has_swap else []
         return {
             "pagelaw": 1, "system": f"Linux {platform.release()}", "profile": "linux", "machine": MACHINE,
+            "options": {"most_sharers": self.sharers, "zero_apart": False},  # as the scanner is told
             "operations": ["power_on", "power_off", "read", "write", "touch", "inflate", *swap],
         }  # fmt: skip
 
