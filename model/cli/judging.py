@@ -1,6 +1,7 @@
 """A known fault as an implementation: the reference model under it is run at random, and what it does is judged.
 
-This process has the fault, the judge is another one, without it: they know each other by the trace only.
+This process has the fault, the judge is another one, without it: they know each other by the trace only. If nothing
+that random runs do is forbidden, the shortest run to the fault is done and judged, as for the vectors.
 """
 
 from __future__ import annotations
@@ -9,17 +10,15 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pagelaw.model.explorer.gallery import machines_for
-from pagelaw.model.explorer.machines import Small, Step
-from pagelaw.model.explorer.search import explore
 from pagelaw.model.oracle.stepping import Stepping, header_of
 from pagelaw.model.reference.beside import parameter_sorts
 from pagelaw.model.reference.choosing import Rule
@@ -28,14 +27,15 @@ from pagelaw.model.reference.setup import Sizes, machine
 from pagelaw.model.runs.machines import MACHINES
 from pagelaw.model.runs.moods import MOODS, Mood, actors_in
 from pagelaw.proofs.mutants import Mutant
-from pagelaw.spec.language import REGISTER, Blocked
+from pagelaw.spec.language import Blocked
 from pagelaw.spec.profiles import OPTIONS
 
-from .killing import EXPLORING, MEGABYTES, Kill
+from .killing import Kill
+from .making import vector_of_fault
 
 STEPS = 1500
 """Turns of one run."""
-RUNS = 28
+RUNS = 14
 """Runs, on each machine in each mood in turn, until the judge forbids something."""
 WILD = 25
 """How often, in every other run, any rule with any arguments is tried: a guard that is gone is seen when it is hit."""
@@ -44,7 +44,7 @@ STOP_AFTER = 60
 
 
 def judged_runs(mutant: Mutant) -> Kill:
-    """Run after run until one is forbidden; if none is, the shortest run to what the fault breaks."""
+    """Run after run until one is forbidden; if none is, the shortest run on which the fault is seen from outside."""
     tried = 0
     for number in range(RUNS):
         sizes = MACHINES[number % len(MACHINES)]
@@ -53,14 +53,13 @@ def judged_runs(mutant: Mutant) -> Kill:
         tried += lines - 1
         if found is not None:
             return kill(mutant, found, tried, f"machine {number % len(MACHINES)}")
-    for small in machines_for(mutant.functions):
-        shortest = explore(small, megabytes=MEGABYTES, seconds=EXPLORING, watch_paths=False).violation
-        if shortest is not None:
-            found, lines = judged(lines_of_run(small, shortest.run))
-            tried += lines - 1
-            if found is not None:
-                return kill(mutant, found, tried, f"the explorer's shortest run, machine {small.name}")
-    return Kill(mutant.identifier, "judge", False, tried=tried)
+    with ProcessPoolExecutor(1, get_context("spawn")) as without_fault:
+        vector = without_fault.submit(vector_of_fault, mutant.identifier).result()
+    if vector is None or vector.content["wrong"] is None:
+        return Kill(mutant.identifier, "judge", False, tried=tried)
+    events, at = vector.content["events"], vector.content["wrong"]["event"]
+    return Kill(mutant.identifier, "judge", True, events[at]["step"], at + 1, tried + at + 1,
+                note=f"the shortest run, machine {vector.content['machine']}")  # fmt: skip
 
 
 def kill(mutant: Mutant, found: dict[str, Any], tried: int, note: str) -> Kill:
@@ -135,18 +134,4 @@ def lines_of(sizes: Sizes, mood: Mood, seed: int) -> Iterator[bytes]:
             scheduler.run(1, told.do)
         except Exception:  # what a faulty rule leaves may make no sense to the next one
             return
-    yield from told.lines()
-
-
-def lines_of_run(small: Small, steps: Sequence[Step]) -> Iterator[bytes]:
-    """The same of given steps from where an exploration begins. A row of rules is not told, so that it ends there."""
-    told = Told(small.sizes, Random(0))
-    try:
-        for rule, arguments in chain(small.begin(told.machine), steps):
-            if rule.__name__ not in REGISTER["rule"]:
-                break
-            told.do(rule, arguments)
-            yield from told.lines()
-    except Exception:
-        pass
     yield from told.lines()
