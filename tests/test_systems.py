@@ -140,7 +140,7 @@ def test_this_kernel_is_allowed_for_long(seed: int, record_property: Note) -> No
 
 @needs_kernel
 def test_this_kernel_keeps_to_a_limit_of_users() -> None:
-    """It counts users that have left until its scanner comes by: now and then that leaves a frame that nothing tells."""
+    """It counts users that have left until its scanner comes by: now and then a frame is made that nothing explains."""
     before = state_of_kernel()
     found, _ = run_of_kernel(1500, 1, sharers=3)
     assert state_of_kernel() == before
