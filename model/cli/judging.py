@@ -19,6 +19,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pagelaw.model.explorer.gallery import NOT_SHOWN
 from pagelaw.model.oracle.stepping import Stepping, header_of
 from pagelaw.model.reference.beside import parameter_sorts
 from pagelaw.model.reference.choosing import Rule
@@ -53,6 +54,8 @@ def judged_runs(mutant: Mutant) -> Kill:
         tried += lines - 1
         if found is not None:
             return kill(mutant, found, tried, f"machine {number % len(MACHINES)}")
+    if mutant.identifier in NOT_SHOWN:
+        return Kill(mutant.identifier, "judge", False, tried=tried, note=NOT_SHOWN[mutant.identifier])
     with ProcessPoolExecutor(1, get_context("spawn")) as without_fault:
         vector = without_fault.submit(vector_of_fault, mutant.identifier).result()
     if vector is None or vector.content["wrong"] is None:
