@@ -35,9 +35,6 @@ from . import replay_vectors, vector_runner
 
 FOLDER = Path(__file__).parent / "vectors"
 KINDS = layout.KINDS
-NOT_YET = ("not searched yet when this set was written", "not asked yet when this set was written")
-"""Why some faults have no vector, and some rules no bounds: all others are there."""
-YET = {"faults": "faults were not searched yet", "boundaries": "rules were not asked for their bounds yet"}
 SAMPLE = ("load", "merge", "inflate")
 """Rules of which vectors are made anew in every run of the tests."""
 MOST_BYTES = 3_000_000
@@ -217,8 +214,7 @@ def test_every_fault_has_a_vector_or_it_is_said_why_not() -> None:
     faults = {vector["fault"] for vector in found.values()}
     not_told = {vector["fault"] for vector in found.values() if vector["wrong"] is None}
     nowhere = {name for name, why in without.items() if why.startswith(making.SHOWN_NOWHERE)}
-    not_yet = {name for name, why in without.items() if why in NOT_YET}
-    assert faults | nowhere | not_yet == set(mutants.names())
+    assert faults | nowhere == set(mutants.names())
     assert {name for name, why in without.items() if why == making.NOT_TOLD} == not_told
     assert without.keys() == set(mutants.names()) - faults | not_told | {one.identifier for one in mutants.later()}
 
@@ -267,8 +263,6 @@ def test_the_numbers_in_readme_are_those_of_the_manifest() -> None:
     }
     assert f"than {scenes.MOST_EVENTS} events" in text
     why = list(found["faults"]["without"].values())
-    for kind, reason in zip(("faults", "boundaries"), NOT_YET, strict=True):
-        assert f"{list(found[kind]['without'].values()).count(reason)} {YET[kind]}" in text
     missing = list(found["boundaries"]["without"].values()).count(making.NOT_NEXT_TO)
     assert f"{missing} bounds of which no state was found" in text
     assert f"{sum(one.startswith(making.SHOWN_NOWHERE) for one in why)} faults that no small machine shows" in text
