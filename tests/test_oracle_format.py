@@ -272,3 +272,18 @@ def test_a_million_mutated_traces_get_a_verdict() -> None:
     verdicts = fuzz(2, 1_000_000)
     assert sum(verdicts.values()) == 1_000_000
     print(verdicts)
+
+
+@pytest.mark.parametrize("odd", ["a\x1b[31m", "a\nb", "\x00", "a\u202eb", "\x9b1m"])
+def test_what_a_terminal_would_not_show_as_it_is_is_refused(odd: str) -> None:
+    """Neither the system's name, nor a VM's, nor a frame's."""
+    vms = [{"name": "A", "pages": 1}]
+    machine = {"vms": vms, "frames": 1, "slots": 1}
+    for header in ({"pagelaw": 1, "system": odd, "machine": machine},
+                   {"pagelaw": 1, "machine": machine | {"vms": [{"name": odd, "pages": 1}]}},
+                   {"pagelaw": 1, "machine": machine | {"frame_names": [odd]}}):  # fmt: skip
+        judge = Judge()
+        judge.line(json.dumps(header).encode())
+        assert judge.malformed is not None
+        assert "printable characters" in judge.malformed[2]
+        assert odd not in judge.malformed[2]

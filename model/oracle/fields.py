@@ -41,6 +41,9 @@ class Field:
 
 
 FRACTION = re.compile("[0-9]{1,1000}(/[1-9][0-9]{0,999})?")
+PLAIN = "[^\\u0000-\\u001f\\u007f-\\u009f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]*"
+"""A text that a terminal shows as it is: without control characters, or ones that turn its direction."""
+is_plain = re.compile(PLAIN).fullmatch
 LONGEST_NAME = 100
 """Characters of a name."""
 
@@ -61,7 +64,7 @@ def check(value: Any, field: Field, path: str) -> None:
         case "flag":
             right = type(value) is bool
         case "text":
-            right = type(value) is str and len(value) <= LONGEST_NAME
+            right = type(value) is str and len(value) <= LONGEST_NAME and is_plain(value) is not None
         case "name":
             right = is_name(value)
         case "one":
@@ -102,7 +105,7 @@ def is_name(value: Any) -> bool:
     """Whether a value can be a name: a text that is not too long, or a whole number of 64 bits."""
     if type(value) is int:
         return -(2**63) <= value < 2**64
-    return type(value) is str and 0 < len(value) <= LONGEST_NAME
+    return type(value) is str and 0 < len(value) <= LONGEST_NAME and is_plain(value) is not None
 
 
 def wanted(field: Field) -> str:
@@ -115,9 +118,9 @@ def wanted(field: Field) -> str:
         case "fraction":
             return 'a fraction as a text, such as "3/4"'
         case "text":
-            return f"a text of at most {LONGEST_NAME} characters"
+            return f"a text of at most {LONGEST_NAME} printable characters"
         case "name":
-            return f"a name: a text of 1 to {LONGEST_NAME} characters, or a whole number of 64 bits"
+            return f"a name: a text of 1 to {LONGEST_NAME} printable characters, or a whole number of 64 bits"
         case "one":
             return "one of " + ", ".join(map(repr, field.options))
         case "list":
@@ -134,9 +137,9 @@ def schema(field: Field) -> dict[str, Any]:
         case "flag":
             made |= {"type": "boolean"}
         case "text":
-            made |= {"type": "string", "maxLength": LONGEST_NAME}
+            made |= {"type": "string", "maxLength": LONGEST_NAME, "pattern": f"^{PLAIN}$"}
         case "name":
-            made |= {"anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_NAME},
+            made |= {"anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": f"^{PLAIN}$"},
                                {"type": "integer", "minimum": -(2**63), "maximum": 2**64 - 1}]}  # fmt: skip
         case "one":
             made |= {"type": "string", "enum": list(field.options)}
