@@ -117,4 +117,4 @@ def test_private_memory_beside_the_judge() -> None:
             beside.compare()
             compared += 1
         assert judge.verdict == "allowed"
-    assert compared > 200
+    assert compared > 100

@@ -309,7 +309,7 @@ def test_why_a_system_cannot_run_is_one_line(
 
 def test_a_system_that_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["systems", "linus"]) == 2
-    assert capsys.readouterr().err == "pagelaw: there is no system 'linus'; did you mean linux?\n"
+    assert capsys.readouterr().err == "pagelaw: there is no system 'linus'; did you mean linux, linux-three?\n"
 
 
 def test_a_run_is_told_and_its_trace_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
