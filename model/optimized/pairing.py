@@ -22,8 +22,7 @@ import numpy as np
 
 from pagelaw.spec import devices, sharing, translation
 from pagelaw.spec.language import Blocked, Contents
-from pagelaw.spec.operations import frame_is_private
-from pagelaw.spec.vocabulary import Domain, HintFrame, NoEntry, NoHint, Page
+from pagelaw.spec.vocabulary import Domain, NoEntry, NoHint, Page
 
 from ..reference.journal import Log
 from ..reference.setup import Hashing as ReferenceHashing
@@ -200,9 +199,7 @@ class Pair(FollowingAll):
             key, domain = sharing.key_of(self.reference, page), self.reference.domain[page.vm]
             self.seen["a hint agrees in part only"] += any(
                 sharing.has_hint(self.reference, other, key, domain) and sharing.key_of(self.reference, other) != key
-                and frame_is_private(self.reference, other)
-                and self.reference.hint[other] == HintFrame(self.reference.short[sharing.key_of(self.reference, other)])
-                for other in self.pages
+                and sharing.hint_is_fresh(self.reference, other) for other in self.pages
             )  # fmt: skip
             listed = [one for one in self.reference.ids[Domain] if self.reference.table[one, key] != NoEntry()]
             self.seen["listed in another domain only"] += bool(listed) and domain not in listed

@@ -24,7 +24,6 @@ from pagelaw.spec.vocabulary import (
     BounceIn,
     Cached,
     DeviceCached,
-    HintFrame,
     Inbound,
     KeptSlot,
     Mapped,
@@ -306,7 +305,7 @@ def scan(c: Candidate, page: Page) -> Steps:
 def _scan(c: Candidate, page: Page, leaving: bool) -> Steps:
     s = c.machine
     domain, key = s.domain[page.vm], sharing.key_of(s, page)
-    live = matching(c, page)
+    live = [other for other in reference.hinted_alike(s, page) if sharing.is_match(s, page, other)]
     if not sharing.may_be_scanned(s, page):
         yield sharing.scan_finds_shared_frame, (page,)  # refused: it may not be scanned
     if not leaving and c.is_pinned(page, live) and c.choose((False, True)):
@@ -337,15 +336,6 @@ def freedoms_of_limit(s: Machine, page: Page) -> list[str]:
         case SharedFrame(mpn) if listing.is_apart(s, mpn) and 0 < s.most_sharers <= listing.users_of(s, mpn):
             return ["zero_apart"]
     return []
-
-
-def matching(c: Candidate, page: Page) -> list[Page]:
-    """Pages that left a hint which a page matches, in order."""
-    s = c.machine
-    hinted = s.those(Page, s.hint, HintFrame(s.short[sharing.key_of(s, page)]))
-    return sorted(
-        (other for other in hinted if sharing.is_match(s, page, other)), key=lambda one: (one.vm.number, one.number)
-    )
 
 
 @operation()

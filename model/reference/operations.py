@@ -313,11 +313,17 @@ def unlisted(s: Machine, domain: Domain, key: Key) -> list[MPN]:
     return [mpn for mpn in all_of_them if listing.gives_way(s, domain, key, mpn) and not listing.is_full(s, mpn)]
 
 
+def hinted_alike(s: Machine, page: Page) -> list[Page]:
+    """The other pages that left a hint which agrees with a page's key, in its domain, in order."""
+    domain, key = s.domain[page.vm], sharing.key_of(s, page)
+    others = sorted(s.those(Page, s.hint, HintFrame(s.short[key])), key=lambda one: (one.vm.number, one.number))
+    return [other for other in others if other is not page and sharing.has_hint(s, other, key, domain)]
+
+
 def look_up(s: Machine, page: Page, leaving: bool = False) -> Steps:
     """The same with the table as it is."""
     domain, key = s.domain[page.vm], sharing.key_of(s, page)
-    others = sorted(s.those(Page, s.hint, HintFrame(s.short[key])), key=lambda one: (one.vm.number, one.number))
-    hinted = [other for other in others if other is not page and sharing.has_hint(s, other, key, domain)]
+    hinted = hinted_alike(s, page)
     live = [other for other in hinted if sharing.is_match(s, page, other)]
     if not listing.has_no_room(s, domain, key):
         yield from share(s, page)
