@@ -96,6 +96,8 @@ LINES = {
     b'{"do":5}': "do is 5, which is no operation",
     b'{"vm":"A"}': "says nothing that happened",
     b'{"do":"power_on","vm":"A","vm":"B"}': "'vm' is there twice",
+    b'{"do" :"power_on","vm":"A","vm":"A"}': "'vm' is there twice",
+    b'{"do" :"read","vm":"A","page":0,"word":0,"word":0}': "'word' is there twice",
     b'{"do":"power_on","vm":"A","saw":[{"free_frames":1,"free_frames":2}]}': "'free_frames' is there twice",
     b'{"do":"power_on","vm":"A","extra":1}': "has the field 'extra', which is not known",
     b'{"do":"power_on","vm":"A","saw":{}}': "saw is {}, and should be a list",

@@ -34,6 +34,7 @@ from .choices import Choices, Rule
 from .naming import Name
 
 PLAIN = Plainly()
+IS_FRESH = PLAIN(sharing.hint_is_fresh)
 LENIENT = Plainly()
 """The same, but guards that are false are noted, and the rule goes on."""
 FALSE_GUARDS: list[Enum] = []
@@ -156,10 +157,11 @@ class Candidate(Choices):
         fields, changes = self.log.fields, self.log.changes
         ends = [before for _, _, before in self.steps[1:]] + [len(changes)]
         for (rule, _, start), end in zip(self.steps, ends, strict=True):
+            by = line, rule
             for held, key, _ in changes[start:end]:
                 name = fields.get(id(held))
                 if name is not None:
-                    self.writers[name, key] = line, rule
+                    self.writers[name, key] = by
 
     def sweep(self) -> None:
         """Forget what says no more than that there is nothing: keys that no page has any more.
@@ -229,7 +231,7 @@ class Candidate(Choices):
 
     def note_stale_hint(self, page: Page) -> None:
         """After something was done to a page: whether its hint is stale now."""
-        if type(self.machine.hint[page]) is HintFrame and not sharing.hint_is_fresh(self.machine, page):
+        if type(self.machine.hint[page]) is HintFrame and not IS_FRESH(self.machine, page):
             self.doubt(page, True)
 
     def doubt(self, page: Page, is_doubtful: bool) -> None:

@@ -120,8 +120,7 @@ OTHER_FIELDS: dict[str, dict[str, Field]] = {
 }  # fmt: skip
 SETTLE_LIST = Field("list", "internal operations", ["scan"], most=len(SETTLES),
                     inner=Field("one", "an internal operation", "scan", options=SETTLES))  # fmt: skip
-PLAIN_FIELDS = {
-    name: frozenset(fields_of(operation).keys() - {"took", "refused", "saw", "begin"})
-    for name, operation in OPERATIONS.items()
-}
+FIELDS = {name: fields_of(operation) for name, operation in OPERATIONS.items()}
+"""The fields of an event of each operation."""
+PLAIN_FIELDS = {name: frozenset(fields.keys() - {"took", "refused", "saw", "begin"}) for name, fields in FIELDS.items()}
 """The fields of an event that says no more than what was done, and what it answered."""

@@ -16,6 +16,7 @@ from pagelaw.spec.vocabulary import VCPU, Page, VPage
 from .event_fields import (
     AFTERWARDS,
     ARGUMENTS,
+    FIELDS,
     KINDS_SEEN,
     MOST,
     OTHER_FIELDS,
@@ -24,7 +25,6 @@ from .event_fields import (
     SEEN_OF_ALL,
     SETTLE_LIST,
     SETTLES,
-    fields_of,
 )
 from .fields import Field, Malformed, check, check_fields, is_name, shown
 from .header import Header
@@ -129,10 +129,6 @@ class Events:
             return lambda event: (first(event), second(event), third(event), fourth(event))
         return lambda event: tuple(read(event) for read in readers)
 
-    def fields_of(self, operation: Operation) -> dict[str, Field]:
-        """The fields of an event of this operation."""
-        return fields_of(operation)
-
     @staticmethod
     def object_in(line: bytes) -> dict[str, Any]:
         """The JSON object in a line. Malformed, if there is none, or a key is there twice."""
@@ -142,7 +138,7 @@ class Events:
             raise malformed_json(line, error) from None
         if type(made) is not dict:
             raise Malformed(f"the line holds {shown(made)}, and should hold an object: {{...}}", 1)
-        if line.count(b'":') != keys_in(made):
+        if line.count(b":") != keys_in(made):  # or some string has a colon
             check_twice(line)
         return made
 
@@ -162,7 +158,7 @@ class Events:
             if "got" in made:
                 event.got = self._got(made, operation)
             return event
-        self._afterwards(made, event, fields_of(operation))
+        self._afterwards(made, event, FIELDS[name])
         if "begin" in made:
             event.what, event.begins = "begin", made["begin"]
             told = made.keys() & {"got", "refused", "saw"}
@@ -276,7 +272,7 @@ class Events:
             near = nearest(name, OPERATIONS) if type(name) is str else ""
             return Malformed(f"do is {shown(name)}, which is no operation{near}; they are {', '.join(OPERATIONS)}")
         try:
-            check_fields(made, fields_of(OPERATIONS[name]), "")
+            check_fields(made, FIELDS[name], "")
             if "vm" in made:
                 self._vm(made["vm"], "vm")
                 for field, known in (("page", self.pages), ("cpu", self.cpus)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -153,10 +154,24 @@ PERFECT = Hashing(key_of, lambda key: key)
 
 
 class Unkept(Map[Any, Any]):
-    """A function that does not remember its answers: there may be any number of contents."""
+    """A function that remembers its last answer only: there may be any number of contents."""
+
+    __slots__ = ("answer", "asked")
+
+    def __init__(self, otherwise: Callable[[Any], Any]) -> None:
+        super().__init__(otherwise)
+        self.asked: Any = None
+        self.answer: Any = None
 
     def __missing__(self, key: Any) -> Any:
-        return self.otherwise(key)
+        if self.asked is not key:  # what is asked about is never changed
+            self.answer = self.otherwise(key)
+            self.asked = key
+        return self.answer
+
+    def copy(self) -> Unkept:
+        """One of its own."""
+        return Unkept(self.otherwise)
 
 
 def header(line: dict[str, Any]) -> Header:

@@ -7,32 +7,67 @@ that has to be filled, something seen that is not known yet) is left for the jud
 
 from __future__ import annotations
 
-from typing import Any
+from msgspec import UNSET, Struct, UnsetType, json
 
 from pagelaw.spec import translation
-from pagelaw.spec.language import VM, Blocked, Value, Word
+from pagelaw.spec.language import Blocked, Value, Word
 from pagelaw.spec.vocabulary import VCPU, Cached, HintFrame, Mapped, Page, VPage
 
 from .candidate import PLAIN, Candidate
 from .event_fields import MOST
-from .events import DECODE, Events
+from .events import Events
+from .naming import Name
+
+Way = tuple[VCPU, VPage]
+"""By which vCPU a page is reached, and through which virtual page."""
+
+
+class Seen(Struct, forbid_unknown_fields=True, gc=False):
+    """Something seen, if it is of a kind that is looked at here: the frame of a page, or how many are free."""
+
+    vm: Name | UnsetType = UNSET
+    page: int | UnsetType = UNSET
+    frame: Name | UnsetType = UNSET
+    words: list[int] | UnsetType = UNSET
+    free_frames: int | UnsetType = UNSET
+
+
+class Access(Struct, forbid_unknown_fields=True, gc=False, tag_field="do"):
+    """What both have."""
+
+    vm: Name
+    page: int
+    word: int
+    cpu: int | UnsetType = UNSET
+    saw: list[Seen] | UnsetType = UNSET
+
+
+class Write(Access, tag="write", kw_only=True):
+    """A vCPU writes a word."""
+
+    value: int
+
+
+class Read(Access, tag="read"):
+    """A vCPU reads one."""
+
+    got: int | UnsetType = UNSET
 
 
 class Hot:
     """Judges such lines for one candidate."""
 
     def __init__(self, events: Events, c: Candidate) -> None:
-        self.events, self.c, self.decode = events, c, DECODE
+        self.c, self.decode = c, json.Decoder(Write | Read).decode
         s = self.machine = c.machine
         self.load, self.store = PLAIN(translation.load), PLAIN(translation.store)
         self.tlb, self.unsynced, self.hints, self.pmap, self.named = s.tlb, s.unsynced, s.hint, s.pmap, c.frames.named
         self.places = {
-            name: {number: (page, c.window(page)) for number, page in pages.items()}
+            name: {number: (page, (c.cpus(page.vm)[0], c.window(page))) for number, page in pages.items()}
             for name, pages in events.pages.items()
         }
-        """By the name of a VM and the number of a page: the page, and the virtual page through which it is reached."""
-        self.words = events.words
-        self.first = {vm: c.cpus(vm)[0] for vm in s.ids[VM]}
+        """By the name of a VM and the number of a page: the page, and by which vCPU and where it is reached."""
+        self.words, self.cpus = events.words, events.cpus
         self.reads = self.writes = 0
         """How often each of the two rules was done here."""
 
@@ -40,45 +75,34 @@ class Hot:
         """Whether the line was such an event, and is allowed: then it is done."""
         try:
             made = self.decode(line)
-            name = made["do"]
-            if name == "write":
-                value = made["value"]
-                if type(value) is not int or not 0 <= value <= MOST:
-                    return False
-                fields = 5
-            elif name == "read":
-                fields, value = 4 + ("got" in made), 0
-            else:
-                return False
-            number, at = made["page"], made["word"]
-            if type(number) is not int or type(at) is not int:
-                return False
-            place = self.places[made["vm"]]
-            (page, virtual), word = place[number], self.words[at]
-            by = self.first[page.vm]
-            if "cpu" in made:
-                if type(made["cpu"]) is not int:
-                    return False
-                fields, by = fields + 1, self.events.cpus[made["vm"]][made["cpu"]]
+            page, way = self.places[made.vm][made.page]
+            word = self.words[made.word]
+            if made.cpu is not UNSET:
+                way = self.cpus[made.vm][made.cpu], way[1]
         except Exception:  # whatever is wrong with it, the judge says
             return False
-        saw = made.get("saw")
-        if saw is not None:
-            fields += 1
-        if len(made) != fields or line.count(b'":') != fields + (0 if saw is None else keys_of(saw)):
+        entry = self.tlb[way]
+        if type(entry) is not Cached or entry.page is not page or self.unsynced[way]:
             return False
-        key = by, virtual
-        entry = self.tlb[key]
-        if type(entry) is not Cached or entry.page is not page or self.unsynced[key]:
+        keys = keys_of(made)
+        if made.saw is not UNSET:
+            for one in made.saw:
+                there = self.is_seen(one, made, page)
+                if not there:
+                    return False
+                keys += there
+        if line.count(b":") != keys:  # a key is there twice, or a name has a colon
             return False
-        return self.write(page, key, word, value, entry, saw) if name == "write" else self.read(key, word, made, saw)
+        if type(made) is Write:
+            return self.write(page, way, word, made, entry)
+        return type(made) is Read and self.read(way, word, made)
 
-    def write(self, page: Page, key: tuple[VCPU, VPage], word: Word, value: int, entry: Cached, saw: Any) -> bool:
+    def write(self, page: Page, way: Way, word: Word, made: Write, entry: Cached) -> bool:
         """A vCPU writes a word through its TLB."""
-        if not entry.dirty or page in self.c.unsure or (saw is not None and not self.are_seen(saw, page, word, value)):
+        if not entry.dirty or page in self.c.unsure or not 0 <= made.value <= MOST:
             return False
         try:
-            self.store(self.machine, *key, word, Value(value))
+            self.store(self.machine, *way, word, Value(made.value))
         except Blocked:
             return False
         if type(self.hints[page]) is HintFrame and page not in self.c.doubtful:
@@ -87,59 +111,39 @@ class Hot:
         self.writes += 1
         return True
 
-    def read(self, key: tuple[VCPU, VPage], word: Word, made: dict[str, Any], saw: Any) -> bool:
+    def read(self, way: Way, word: Word, made: Read) -> bool:
         """A vCPU reads one."""
         try:
-            held = self.load(self.machine, *key, word).number
+            held = self.load(self.machine, *way, word).number
         except Blocked:
             return False
-        got = made.get("got", held)
-        if got != held or type(got) is not int or (saw is not None and not self.are_seen(saw, None, word, 0)):
+        if made.got is not UNSET and made.got != held:
             return False
         self.reads += 1
         return True
 
-    def are_seen(self, saw: Any, written: Page | None, word: Word, value: int) -> bool:
-        """Whether each observation is so, once the page that is about to be written holds the value."""
-        if type(saw) is not list:
-            return False
-        for one in saw:  # noqa: SIM110  (most of the time is spent here)
-            if not self.is_seen(one, written, word, value):
-                return False
-        return True
-
-    def is_seen(self, one: Any, written: Page | None, word: Word, value: int) -> bool:
-        """Whether an observation is of a kind that is looked at here, and plainly so."""
-        if "frame" not in one or "page" not in one:
-            free = one.get("free_frames")
-            return len(one) == 1 and type(free) is int and bool(free == self.machine.free_frames)
-        number, frame = one["page"], one["frame"]
-        if type(number) is not int or type(frame) not in (str, int):
-            return False
-        try:
-            page = self.places[one["vm"]][number][0]
-        except (KeyError, TypeError):
-            return False
-        backing = self.pmap[page]
-        if type(backing) is not Mapped or self.named.get(backing.mpn) != frame:
-            return False
+    def is_seen(self, one: Seen, made: Access, accessed: Page) -> int:
+        """How many keys an observation has if it is plainly so once the access is made; 0 if it is not, or is of
+        another kind."""
+        if one.free_frames is not UNSET:
+            return 1 if one == Seen(free_frames=self.machine.free_frames) else 0
+        if one.vm is UNSET or one.page is UNSET or one.vm not in self.places:
+            return 0
+        page, _ = self.places[one.vm].get(one.page, (None, None))
+        backing = self.pmap[page] if page is not None else None
+        if type(backing) is not Mapped or self.named.get(backing.mpn) != one.frame:
+            return 0
         if page in self.c.unsettled or page in self.c.elsewhere:
-            return False
-        if "words" not in one:
-            return len(one) == 3
-        words, held = one["words"], [known.number for known in self.machine.contents[backing.mpn].words]
-        if page is written:
-            held[word.number] = value
-        return len(one) == 4 and bool(words == held) and all(type(known) is int for known in words)
+            return 0
+        if one.words is UNSET:
+            return 3
+        held = [known.number for known in self.machine.contents[backing.mpn].words]
+        if type(made) is Write and page is accessed:
+            held[made.word] = made.value
+        return 4 if one.words == held else 0
 
 
-def keys_of(saw: Any) -> int:
-    """How many keys the observations have together."""
-    if type(saw) is not list:
-        return -1
-    keys = 0
-    for one in saw:
-        if type(one) is not dict:
-            return -1
-        keys += len(one)
-    return keys
+def keys_of(made: Access) -> int:
+    """How many keys an event has, without those of what was seen."""
+    keys = 4 if type(made) is Read and made.got is UNSET else 5
+    return keys + (made.cpu is not UNSET) + (made.saw is not UNSET)

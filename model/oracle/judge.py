@@ -41,7 +41,7 @@ from .unseen import UNSURE, Unseen
 
 MOST_CANDIDATES = 64
 """States that are kept: with more, those beyond are given up, and the verdict may be that nothing can be said."""
-SWEEP_EVERY = 50_000
+SWEEP_EVERY = 100_000
 """Events after which values that no state holds any more are forgotten."""
 
 ALLOWED, FORBIDDEN, UNDETERMINED, MALFORMED = "allowed", "forbidden", "undetermined", "malformed"

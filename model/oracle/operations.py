@@ -41,6 +41,7 @@ from pagelaw.spec.vocabulary import (
 
 from ..reference import operations as reference
 from ..reference.choosing import Proposal
+from ..reference.plainly import PlainSteps
 from .candidate import Candidate
 
 Steps = Iterable[Proposal]
@@ -305,7 +306,8 @@ def scan(c: Candidate, page: Page) -> Steps:
 def _scan(c: Candidate, page: Page, leaving: bool) -> Steps:
     s = c.machine
     domain, key = s.domain[page.vm], sharing.key_of(s, page)
-    live = [other for other in reference.hinted_alike(s, page) if sharing.is_match(s, page, other)]
+    hinted = reference.hinted_alike(s, page)
+    live = [other for other in hinted if sharing.is_match(s, page, other)]
     if not sharing.may_be_scanned(s, page):
         yield sharing.scan_finds_shared_frame, (page,)  # refused: it may not be scanned
     if not leaving and c.is_pinned(page, live) and c.choose((False, True)):
@@ -324,7 +326,8 @@ def _scan(c: Candidate, page: Page, leaving: bool) -> Steps:
             yield from reference.share_through_hint(s, page, other)
             return
         c.remove_doubtful_hints(live)
-    yield from reference.look_up(s, page, leaving)
+        hinted = [other for other in hinted if other not in live]
+    yield from reference.look_up(s, page, hinted, leaving)
     c.doubt(page, False)
 
 
@@ -412,3 +415,8 @@ def end_transfer(c: Candidate, transfer: TransferName) -> Steps:
 
 
 __all__ = ["OPERATIONS", "Operation", "Pages", "Steps", "TransferName"]
+
+
+PLAIN_STEPS = PlainSteps(__name__, reference.__name__)
+for _name, _made in OPERATIONS.items():
+    OPERATIONS[_name] = attrs.evolve(_made, steps=PLAIN_STEPS(_made.steps))

@@ -17,6 +17,7 @@ from ..reference.beside import parameter_names, parameter_sorts
 from .capabilities import START_FIELDS
 from .event_fields import (
     AFTERWARDS,
+    FIELDS,
     OTHER_FIELDS,
     OUTCOMES,
     SEEN_OF_ALL,
@@ -27,7 +28,6 @@ from .event_fields import (
     SEEN_OF_VM,
     SETTLES,
     TOOK,
-    fields_of,
 )
 from .fields import Field, object_schema, wanted
 from .header import HEADER_FIELDS, MACHINE_FIELDS, VERSION, VM_FIELDS
@@ -69,7 +69,7 @@ def event_schema() -> dict[str, Any]:
     """A line of a trace after the first."""
     kinds = []
     for operation in OPERATIONS.values():
-        made = object_schema(fields_of(operation))
+        made = object_schema(FIELDS[operation.name])
         made["properties"] |= afterwards(operation.answers)
         if not operation.answers:
             made["properties"].pop("got", None)
@@ -152,7 +152,7 @@ def format_lines() -> Iterator[str]:
         "(a whole number: a word; an outcome: one of " + ", ".join(map(repr, OUTCOMES)) + "):"
     )
     for operation in OPERATIONS.values():
-        arguments = [name for name in fields_of(operation) if name not in {"do", "begin", *AFTERWARDS}]
+        arguments = [name for name in FIELDS[operation.name] if name not in {"do", "begin", *AFTERWARDS}]
         answers = {"value": " -> a word", "outcome": " -> an outcome", "": ""}[operation.answers]
         yield f"  {operation.name}({', '.join(arguments)}){answers}"
         yield from prose(operation.sentence, "      ")

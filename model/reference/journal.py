@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from pagelaw.spec.language import Map
@@ -27,6 +28,7 @@ NOTHING: Any = object()
 """What a plain dictionary held where it held nothing."""
 MAPS = tuple(name for name, shape in Machine.shapes().items() if shape.keys and not shape.field.is_given)
 NUMBERS = tuple(name for name, shape in Machine.shapes().items() if not shape.keys and not shape.field.is_given)
+numbers_of = itemgetter(*NUMBERS)
 
 
 class Noted(Map[K, V]):
@@ -84,14 +86,13 @@ class Log:
             held[name] = noted
         self.fields = {id(held[name]): name for name in MAPS}
         """The names of the maps, by their identity."""
-        self._numbers: list[tuple[str, Any]] = []
+        self._numbers: tuple[Any, ...] = ()
         self.begin()
 
     def begin(self) -> None:
         """From now on: what is taken back is what comes."""
         self.changes.clear()
-        held = self.machine.__dict__
-        self._numbers = [(name, held[name]) for name in NUMBERS]
+        self._numbers = numbers_of(self.machine.__dict__)
 
     def take_back(self) -> None:
         """The machine is as it was."""
@@ -100,14 +101,14 @@ class Log:
     @contextmanager
     def trial(self) -> Iterator[None]:
         """What is done meanwhile is taken back afterwards."""
-        numbers = [(name, self.machine.__dict__[name]) for name in NUMBERS]
+        numbers = numbers_of(self.machine.__dict__)
         since = len(self.changes)
         try:
             yield
         finally:
             self._take_back(since, numbers)
 
-    def _take_back(self, since: int, numbers: list[tuple[str, Any]]) -> None:
+    def _take_back(self, since: int, numbers: tuple[Any, ...]) -> None:
         for held, key, before in reversed(self.changes[since:]):
             if before is NOTHING:
                 held.pop(key)
@@ -115,7 +116,7 @@ class Log:
                 under: Any = type(held).__mro__[1] if isinstance(held, Map) else dict
                 under.__setitem__(held, key, before)  # without a note
         del self.changes[since:]
-        self.machine.__dict__.update(numbers)
+        self.machine.__dict__.update(zip(NUMBERS, numbers, strict=True))
 
     def written(self) -> Iterator[tuple[str, Any, Any, Any]]:
         """What is not as it was: the field, its key (None for a number), what it was, what it is."""
@@ -128,6 +129,6 @@ class Log:
         for (name, key), before in first.items():
             if held[name][key] != before:
                 yield name, key, before, held[name][key]
-        for name, number in self._numbers:
+        for name, number in zip(NUMBERS, self._numbers, strict=True):
             if held[name] != number:
                 yield name, None, number, held[name]

@@ -302,7 +302,7 @@ def scan(s: Machine, page: Page, leaving: bool = False) -> Steps:
     if listing.has_no_room(s, domain, key):
         for mpn in unlisted(s, domain, key)[:1]:
             yield listing.list_again, (mpn,)
-    yield from look_up(s, page, leaving)
+    yield from look_up(s, page, hinted_alike(s, page), leaving)
 
 
 def unlisted(s: Machine, domain: Domain, key: Key) -> list[MPN]:
@@ -320,10 +320,9 @@ def hinted_alike(s: Machine, page: Page) -> list[Page]:
     return [other for other in others if other is not page and sharing.has_hint(s, other, key, domain)]
 
 
-def look_up(s: Machine, page: Page, leaving: bool = False) -> Steps:
-    """The same with the table as it is."""
+def look_up(s: Machine, page: Page, hinted: list[Page], leaving: bool) -> Steps:
+    """The same with the table as it is, and the pages hinted alike."""
     domain, key = s.domain[page.vm], sharing.key_of(s, page)
-    hinted = hinted_alike(s, page)
     live = [other for other in hinted if sharing.is_match(s, page, other)]
     if not listing.has_no_room(s, domain, key):
         yield from share(s, page)

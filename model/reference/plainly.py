@@ -9,16 +9,17 @@ one text of the rule that is run, and what it calls is the one text of that.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
 from pagelaw import spec
-from pagelaw.spec.language import Fraction, Measure, pick, ratio
+from pagelaw.spec.language import REGISTER, Fraction, Measure, pick, ratio
 
 from .beside import asked
 
 R = TypeVar("R")
 Function = Callable[..., Any]
+RULES = frozenset(entry.function for entry in REGISTER["rule"].values())
 
 
 def either(holds: bool, yes: R, no: R) -> R:
@@ -57,14 +58,44 @@ class Plainly:
         return plain
 
     def _stands_for(self, value: Any) -> Any:
-        if isinstance(value, FunctionType) and is_of_spec(value):
+        if isinstance(value, FunctionType) and is_of_spec(value.__module__):
             return self(value)
         return self._made.get(value, value) if isinstance(value, Measure) else value
 
 
-def is_of_spec(function: Function) -> bool:
-    """Whether a function is one of the specification or of its language."""
-    return function.__module__.startswith(f"{spec.__name__}.")
+class PlainSteps(Plainly):
+    """Operations run so: functions of these modules, which ask the state of the specification what comes next, and
+    give its rules as steps. The rules that they give are the rules themselves."""
+
+    def __init__(self, *modules: str) -> None:
+        super().__init__()
+        self.modules = modules
+
+    def _stands_for(self, value: Any) -> Any:
+        if isinstance(value, ModuleType) and (value.__name__ in self.modules or is_of_spec(value.__name__)):
+            return PlainModule(self, value)
+        if isinstance(value, FunctionType) and value in RULES:
+            return value
+        if isinstance(value, FunctionType) and value.__module__ in self.modules:
+            return self(value)
+        return super()._stands_for(value)
 
 
-__all__ = ["Plainly"]
+class PlainModule:
+    """A module by another name: what is asked of it is run as it is."""
+
+    def __init__(self, plainly: PlainSteps, module: ModuleType) -> None:
+        self._plainly, self._module = plainly, module
+
+    def __getattr__(self, name: str) -> Any:
+        value = self._plainly._stands_for(getattr(self._module, name))
+        setattr(self, name, value)
+        return value
+
+
+def is_of_spec(module: str) -> bool:
+    """Whether a module is one of the specification or of its language."""
+    return module.startswith(f"{spec.__name__}.")
+
+
+__all__ = ["PlainSteps", "Plainly"]

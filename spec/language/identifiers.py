@@ -119,7 +119,8 @@ class Value(Identifier):
 def forget_unused(*sorts: type) -> None:
     """Contents, and identifiers of these sorts, that nobody holds are not remembered any more: else a run that writes
     ever new values would hold them all."""
+    kinds = {Contents, *sorts}
     for known in (Contents._known, Identifier._known):
-        for key in [key for key, one in known.items() if isinstance(one, (Contents, *sorts))]:
+        for key in [key for key, one in known.items() if type(one) in kinds]:
             if getrefcount(known[key]) <= 2:  # the memory of it, and the question
                 del known[key]
