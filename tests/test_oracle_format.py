@@ -114,6 +114,7 @@ LINES = {
     b'{"step":"touch","page":["A",9],"new":"f"}': "has no Page of this number",
     b'{"step":"touch","page":"A.p1","new":"f"}': "should be a list of a VM and a number",
     b'{"end":"x"}': "no operation of that name is under way",
+    b'{"end":"x","took":{"frame":"f"}}': "'took'",
     b"[" * 5000: "too deeply nested",
     b'{"do":"power_on","vm":"\xff"}': "no JSON",
     b"\x00\x01\x02": "no JSON",

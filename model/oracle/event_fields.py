@@ -110,7 +110,8 @@ AFTERWARDS = {
 AFTERWARDS["saw"] = Field("list", AFTERWARDS["saw"].told, [{"vm": "A", "page": 3, "frame": "f3"}], most=2**20)
 OTHER_FIELDS: dict[str, dict[str, Field]] = {
     "step": AFTERWARDS,
-    "end": {"end": Field("name", "an operation that began ends here", "x1", required=True)} | AFTERWARDS,
+    "end": {"end": Field("name", "an operation that began ends here; what it took is said where it begins", "x1",
+                         required=True)} | {name: AFTERWARDS[name] for name in ("got", "refused", "saw")},
     "settle": {
         "settle": Field("any", "internal operations may have happened here: true for all, or a list of them: "
                         + ", ".join(SETTLES), ["scan"], required=True),

@@ -169,10 +169,6 @@ class Unkept(Map[Any, Any]):
             self.asked = key
         return self.answer
 
-    def copy(self) -> Unkept:
-        """One of its own."""
-        return Unkept(self.otherwise)
-
 
 def header(line: dict[str, Any]) -> Header:
     """What a trace's first line says. Malformed, if it is no header of a version that is known."""

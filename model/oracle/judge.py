@@ -234,7 +234,7 @@ class Judge:
         """Whether an operation that was under way can have ended so, in this state."""
         assert event.ends is not None
         pending: Pending = c.pending.pop(event.ends)
-        c.begin(event.took, {}, decisions)
+        c.begin({}, {}, decisions)
         name = pending.operation.name
         if event.refused:
             if pending.started and not pending.is_undone:

@@ -29,10 +29,10 @@ from pagelaw.spec.vocabulary import (
 )
 
 from ..reference import operations as reference
-from . import operations
 from .candidate import Candidate
 from .naming import Name
 from .observing import held
+from .operations import OPERATIONS, PLAIN_STEPS, freedoms_of_limit
 
 
 class NoWay(Exception):
@@ -143,7 +143,7 @@ class Settling:
             self.may("page_out", f"page {page!r} is in the swap area", ("ESX-3.3-02",))
             for _ in range(2):  # it may come to be shared first
                 if isinstance(self.s.pmap[page], Mapped):
-                    self.run(operations.page_out(self.c, page))
+                    self.run(OPERATIONS["page_out"].steps(self.c, page))
 
     def gather_all(self) -> None:
         """Pages joined those in a slot that they had no copy in: all shared a frame, before it was paged out."""
@@ -191,7 +191,7 @@ class Settling:
     def bring_in(self, page: Page) -> None:
         """A page came back from the swap area."""
         self.may("page_in", f"page {page!r} is in a frame", ("ESX-3.3-02",))
-        self.run(operations.page_in(self.c, page, self.c.cpus(page.vm)[0]))
+        self.run(OPERATIONS["page_in"].steps(self.c, page, self.c.cpus(page.vm)[0]))
 
     def bring_together(self) -> None:
         """Pages seen in one frame came to share it. Frames are made only when others are full: these come first."""
@@ -252,14 +252,14 @@ class Settling:
         if not isinstance(s.frame[self.frame(anchor)], Shared):
             if not sharing.has_hint(s, anchor, key, domain):
                 self.run(((sharing.scan_leaves_hint, (anchor,)),))
-            self.c.freedoms += operations.freedoms_of_limit(s, page)
-            self.run(reference.share_through_hint(s, page, anchor))
+            self.c.freedoms += freedoms_of_limit(s, page)
+            self.run(PLAIN_STEPS(reference.share_through_hint)(s, page, anchor))
         else:
             listed = s.table[s.domain[page.vm], sharing.key_of(s, page)]
             if listed != SharedFrame(self.frame(anchor)) and not self.is_listed_again(anchor):
                 raise NoWay(f"pages {page!r} and {anchor!r} share a frame that no scan finds", ("ESX-4.3-13",),
                             "all pages' frames after each internal operation")  # fmt: skip
-            self.run(reference.share(s, page))
+            self.run(PLAIN_STEPS(reference.share)(s, page))
 
     def is_listed_again(self, anchor: Page) -> bool:
         """Whether the shared frame of a page had lost its place in the table, and can have it again: then it has."""
@@ -273,7 +273,7 @@ class Settling:
         """A page in a shared frame got one of its own."""
         self.may("unshare", f"page {page!r} has left its shared frame", ("ESX-4.2-08",), self.may_have_gone(page))
         self.c.took = {"frame": f"(for {page!r})" if name is None else name}
-        self.run(operations.unshare(self.c, page))
+        self.run(OPERATIONS["unshare"].steps(self.c, page))
         self.c.took = {}
 
     def move(self) -> None:
@@ -336,5 +336,5 @@ class Settling:
             return
         self.may("migrate", f"page {first!r} is in another frame", ("ESX-2-08",), self.may_have_gone(first))
         self.c.took = {"frame": name}
-        self.run(operations.migrate(self.c, first))
+        self.run(OPERATIONS["migrate"].steps(self.c, first))
         self.c.took = {}

@@ -50,9 +50,12 @@ class Noted(Map[K, V]):
         self, ids: Ids[I], key: Callable[[I], K], value: V, where: Callable[[I], bool] | None = None
     ) -> None:
         """The same; nobody is asked about what holds the value as it is: most often that is nearly all."""
-        keys = [(one, key(one)) for one in ids]
-        others = [(one, at) for one, at in keys if self[at] is not value]
-        for at in [at for one, at in others if where is None or where(one)]:
+        changed = []
+        for one in ids:
+            at = key(one)
+            if self[at] is not value and (where is None or where(one)):
+                changed.append(at)
+        for at in changed:
             self[at] = value
 
 
