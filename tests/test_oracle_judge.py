@@ -322,3 +322,12 @@ def test_what_a_trace_exercised_is_counted() -> None:
     judge = judged([*SHARED, {"do": "page_in", "vm": "A", "page": 0, "refused": True}])
     assert judge.exercised["merge"] == 1
     assert judge.refusals == {"NOT_SWAPPED": 1}
+
+
+def test_a_name_that_is_a_number_is_told_from_one_that_looks_like_it() -> None:
+    names: list[Any] = [1, "1"]
+    made = [write("A", page, 7 + page, name) for page, name in enumerate(names)]
+    judge = judged([*ON, *made, {"saw": [at("A", 0, "1")]}])
+    reason = only_reason(judge)
+    assert "frame '1'" in reason.told
+    assert reason.allowed == ("in frame 1",)

@@ -18,7 +18,7 @@ from pagelaw.spec.translation import is_dirty
 from pagelaw.spec.vocabulary import MPN, Free, KeptSlot, NoTransfer, Page, Slot, Transfer
 
 from ..reference.journal import Log
-from .naming import Name, Names
+from .naming import Name, Names, as_told
 
 T = TypeVar("T")
 Rule = Callable[..., Any]
@@ -161,7 +161,7 @@ class Choices:
         def name(found: re.Match[str]) -> str:
             names: Names[Any] = self.frames if found[1] == "m" else self.slots
             known = names.named.get((MPN if found[1] == "m" else Slot)(int(found[2])))
-            return str(known) if known is not None else ("frame ?" if found[1] == "m" else "slot ?")
+            return as_told(known) if known is not None else ("frame ?" if found[1] == "m" else "slot ?")
 
         return re.sub(r"\b([mk])(\d+)\b", name, told)
 

@@ -11,6 +11,11 @@ I = TypeVar("I")  # noqa: E741  (an identifier)
 Name = str | int
 
 
+def as_told(name: Name) -> str:
+    """A name in a report: a string that could be taken for a number is in quotes."""
+    return repr(name) if isinstance(name, str) and name.removeprefix("-").isdecimal() else str(name)
+
+
 class Names(Generic[I]):
     """Which name stands for which identifier, as far as is known; a name of something free stands for nothing."""
 
@@ -80,4 +85,4 @@ class Names(Generic[I]):
         self.note((self.named, one, self.named.pop(one)))
 
 
-__all__ = ["Name", "Names"]
+__all__ = ["Name", "Names", "as_told"]

@@ -31,7 +31,7 @@ from pagelaw.spec.vocabulary import (
 )
 
 from .candidate import Candidate
-from .naming import Name
+from .naming import Name, as_told
 
 
 @attrs.frozen
@@ -83,8 +83,8 @@ def of_page(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     if "frame" in one and not (isinstance(backing, Mapped) and bound(c, c.frames, one["frame"], backing.mpn)):
         yield in_other_frame(c, page, one["frame"], backing)
     if "slot" in one and not (isinstance(backing, Swapped) and bound(c, c.slots, one["slot"], backing.slot)):
-        yield Mismatch(f"page {page!r}", f"in slot {one['slot']}", where(c, backing), ("ESX-2-04", "ESX-3.3-05"),
-                       page=page, field="pmap", key=page)  # fmt: skip
+        yield Mismatch(f"page {page!r}", f"in slot {as_told(one['slot'])}", where(c, backing),
+                       ("ESX-2-04", "ESX-3.3-05"), page=page, field="pmap", key=page)  # fmt: skip
     if "is" in one and not isinstance(backing, KINDS[one["is"]]):
         yield Mismatch(f"page {page!r}", one["is"], where(c, backing), ("ESX-2-04",), page=page, field="pmap", key=page)
     if "dirty" in one and one["dirty"] != is_dirty(c.machine, page):
@@ -125,11 +125,12 @@ def in_other_frame(c: Candidate, page: Page, name: Name, backing: Backing) -> Mi
             clauses = ("ESX-2-11", "ESX-4.2-06")
             if memory_of(c.machine, use.page) != memory_of(c.machine, page):
                 clauses = ("ESX-4.2-04", "ESX-4.2-05", *clauses)
-            told = f"frame {name} is page {use.page!r}'s own; two pages are on one frame only if it is shared"
+            told = f"frame {as_told(name)} is page {use.page!r}'s own; two pages are on one frame only if it is shared"
         elif isinstance(use, Shared):
             clauses = ("ESX-4.2-04", "ESX-4.2-06", "ESX-4.2-08")
-            told = f"frame {name} is shared and holds {held(c.machine.contents[holder])}, page {page!r} is not on it"
-    return Mismatch(f"page {page!r}", f"in frame {name}", where(c, backing), clauses, told, page, "pmap", page)
+            what = held(c.machine.contents[holder])
+            told = f"frame {as_told(name)} is shared and holds {what}, page {page!r} is not on it"
+    return Mismatch(f"page {page!r}", f"in frame {as_told(name)}", where(c, backing), clauses, told, page, "pmap", page)
 
 
 def where(c: Candidate, backing: Backing) -> str:
@@ -137,10 +138,10 @@ def where(c: Candidate, backing: Backing) -> str:
     match backing:
         case Mapped(mpn):
             name = c.frames.name(mpn)
-            return f"in frame {name}" if name is not None else "in a frame that was not seen yet"
+            return f"in frame {as_told(name)}" if name is not None else "in a frame that was not seen yet"
         case Swapped(slot):
             name = c.slots.name(slot)
-            return f"in slot {name}" if name is not None else "in a slot that was not seen yet"
+            return f"in slot {as_told(name)}" if name is not None else "in a slot that was not seen yet"
         case Ballooned():
             return "in the balloon: no frame, no slot"
     return "untouched: no frame, no slot"
@@ -207,7 +208,7 @@ def of_vm(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
 
 def of_frame(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     """How many use it, and as what."""
-    name, mpn = one["frame"], c.frames.find(one["frame"])
+    name, mpn = as_told(one["frame"]), c.frames.find(one["frame"])
     if mpn is None:
         is_free = one.get("users") == 0 and "is" not in one
         if not is_free and not any(fits(c, one, mpn) for mpn in c.frames_unnamed()):
@@ -235,14 +236,14 @@ def of_slot(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     name, slot = one["slot"], c.slots.find(one["slot"])
     if slot is None:
         if one.get("users") != 0 and not any(fits_slot(c, one, slot) for slot in c.slots_unnamed()):
-            yield Mismatch(f"slot {name}", "in use", "free: no page is known to have it", ("ESX-3.3-05",))
+            yield Mismatch(f"slot {as_told(name)}", "in use", "free: no page is known to have it", ("ESX-3.3-05",))
         return
     due = c.machine.slot_contents[slot]
     if "users" in one:
         yield from of_slot_users(c, name, slot, one["users"])
     for at, (seen, value) in enumerate(zip(one.get("words", ()), due.words, strict=False)):
         if seen is not None and seen != value.number:
-            yield Mismatch(f"word {at} of slot {name}", str(seen), str(value.number), ("ESX-3.3-04",),
+            yield Mismatch(f"word {at} of slot {as_told(name)}", str(seen), str(value.number), ("ESX-3.3-04",),
                            field="slot_contents", key=slot)  # fmt: skip
             return
 
@@ -268,8 +269,8 @@ def of_slot_users(c: Candidate, name: Name, slot: Slot, users: int) -> Iterator[
         c.forget_copies_beyond(slot, users)
         return
     clauses = said("invariant", "slot_count_is_number_of_users")
-    yield Mismatch(f"users of slot {name}", str(users), str(most) if least == most else f"{least} to {most}", clauses,
-                   field="slot_count", key=slot)  # fmt: skip
+    yield Mismatch(f"users of slot {as_told(name)}", str(users), str(most) if least == most else f"{least} to {most}",
+                   clauses, field="slot_count", key=slot)  # fmt: skip
 
 
 def of_all(c: Candidate, one: dict[str, Any], slots: Collection[Slot]) -> Iterator[Mismatch]:

@@ -30,7 +30,7 @@ from pagelaw.spec.vocabulary import (
 
 from ..reference import operations as reference
 from .candidate import Candidate
-from .naming import Name
+from .naming import Name, as_told
 from .observing import held
 from .operations import OPERATIONS, PLAIN_STEPS, freedoms_of_limit
 
@@ -113,19 +113,19 @@ class Settling:
         for name, pages in self.groups.items():
             apart = s.zero_apart and memory_of(s, pages[0]) == s.zero
             if s.most_sharers and len(pages) > s.most_sharers and not apart:
-                raise NoWay(f"{len(pages)} pages are in frame {name}, and one has {s.most_sharers} users at the most",
-                            ("R-54",))  # fmt: skip
+                raise NoWay(f"{len(pages)} pages are in frame {as_told(name)}, and one has {s.most_sharers} users at "
+                            "the most", ("R-54",))  # fmt: skip
         for what, groups, clauses in (("frame", self.groups, ("ESX-4.2-04", "ESX-4.2-06", "ESX-2-11")),
                                       ("slot", self.slots, ("ESX-3.3-05", "ESX-2-11"))):  # fmt: skip
             for name, pages in groups.items():
                 for page in pages[1:]:
                     if memory_of(self.c.machine, page) != memory_of(self.c.machine, pages[0]):
                         hold = f"{held(memory_of(s, pages[0]))} and {held(memory_of(s, page))}"
-                        told = f"pages {pages[0]!r} and {page!r} are in one {what}, {name}, and hold {hold}"
+                        told = f"pages {pages[0]!r} and {page!r} are in one {what}, {as_told(name)}, and hold {hold}"
                         raise NoWay(told, clauses)
                     if s.domain[page.vm] != s.domain[pages[0].vm]:
-                        raise NoWay(f"pages {pages[0]!r} and {page!r} are in one {what}, {name}, and their VMs are of "
-                                    "two sharing domains", ("ESX-4.2-01", "ESX-4.2-06"))  # fmt: skip
+                        raise NoWay(f"pages {pages[0]!r} and {page!r} are in one {what}, {as_told(name)}, and their VMs "
+                                    "are of two sharing domains", ("ESX-4.2-01", "ESX-4.2-06"))  # fmt: skip
 
     # What explains the rest.
 
@@ -168,7 +168,7 @@ class Settling:
     def gather(self, name: Name, there: list[Page], joined: list[Page]) -> None:
         """The pages that are there come back, share a frame with those that joined them, and are to be paged out."""
         if memory_of(self.c.machine, there[0]) != memory_of(self.c.machine, joined[0]):
-            raise NoWay(f"pages {there[0]!r} and {joined[0]!r} are in one slot, {name}, and hold "
+            raise NoWay(f"pages {there[0]!r} and {joined[0]!r} are in one slot, {as_told(name)}, and hold "
                         f"{held(memory_of(self.c.machine, there[0]))} and {held(memory_of(self.c.machine, joined[0]))}",
                         ("ESX-3.3-05", "ESX-2-11"))  # fmt: skip
         for page in there:
@@ -291,7 +291,7 @@ class Settling:
                 backings = ((page, self.s.pmap[page]) for page in self.s.ids[Page])
                 page = next((one for one, at in backings if isinstance(at, Mapped) and at.mpn is holder), None)
                 if page is None:
-                    told = f"frame {next(iter(waiting))} holds a page, and a transfer or an operation has it"
+                    told = f"frame {as_told(next(iter(waiting)))} holds a page, and a transfer or an operation has it"
                     raise NoWay(told, ("ESX-7-02",), "where all pages are after each internal operation")
                 name, pages = f"(for {page!r})", [page]
             backing = self.s.pmap[pages[0]]
