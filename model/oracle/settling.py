@@ -124,8 +124,8 @@ class Settling:
                         told = f"pages {pages[0]!r} and {page!r} are in one {what}, {as_told(name)}, and hold {hold}"
                         raise NoWay(told, clauses)
                     if s.domain[page.vm] != s.domain[pages[0].vm]:
-                        raise NoWay(f"pages {pages[0]!r} and {page!r} are in one {what}, {as_told(name)}, and their VMs "
-                                    "are of two sharing domains", ("ESX-4.2-01", "ESX-4.2-06"))  # fmt: skip
+                        raise NoWay(f"pages {pages[0]!r} and {page!r} are in one {what}, {as_told(name)}, and their "
+                                    "VMs are of two sharing domains", ("ESX-4.2-01", "ESX-4.2-06"))  # fmt: skip
 
     # What explains the rest.
 
