@@ -118,9 +118,11 @@ def law_obligations(theory: Theory) -> Iterator[Obligation]:
             granted += [machines.of_second(term) for term in granted]
             assumed += [machines.of_second(term) for term in assumed]
         whole = machines.statement(entry)
-        asked = {z3.And(*conditions, z3.Not(need)).get_id(): (conditions, need, what)
-                 for conditions, need, what in whole.defined}
-        for number, (conditions, requirement, what) in enumerate(asked.values()):
+        asked = {}
+        for conditions, need, what in whole.defined:
+            demand = z3.And(*conditions, z3.Not(need))
+            asked[demand.get_id()] = (demand, conditions, need, what)  # the demand is kept, and so its number
+        for number, (_, conditions, requirement, what) in enumerate(asked.values()):
             yield Obligation("law", f"{entry.name} can be asked: {what} ({number})", "defined", 0,
                              (*assumed, *conditions), requirement)
         if entry.extra is None:

@@ -14,7 +14,7 @@ from pagelaw import spec  # noqa: F401  (fills the register)
 from pagelaw.model.reference.setup import Sizes, machine
 from pagelaw.proofs.by_z3 import Z3, Needs
 from pagelaw.proofs.claims import refute
-from pagelaw.proofs.laws import law_obligations, number_of_machines
+from pagelaw.proofs.laws import Machines, law_obligations, number_of_machines
 from pagelaw.proofs.obligations import Theory
 from pagelaw.proofs.solvers import Verdict
 from pagelaw.spec import entitlement
@@ -91,3 +91,14 @@ def test_what_laws_rest_on_does_not_contradict_itself() -> None:
     assert len(asked) == len(LAWS)
     answers = Z3(Needs.of(theory), 2.0, 300_000).prove(asked)
     assert [one.property for one, told in zip(asked, answers, strict=True) if told.verdict is Verdict.PROVED] == []
+
+
+def test_whatever_a_law_demands_to_be_asked_is_an_obligation() -> None:
+    """By its text: the number of a term that is gone may be that of another."""
+    theory = Theory()
+    due = {
+        (entry.name, z3.And(*conditions, z3.Not(need)).sexpr())
+        for entry in LAWS for conditions, need, _ in Machines(theory).statement(entry).defined
+    }  # fmt: skip
+    made = [one for one in law_obligations(theory) if one.kind == "defined"]
+    assert len(made) == len(due) > 100

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from pagelaw.spec.language import Blocked, Value
-from pagelaw.spec.language.identifiers import forget_unused
+from pagelaw.spec.language.identifiers import forget_unused, remembered
 from pagelaw.spec.vocabulary import MPN, HintFrame, Key, Page, ShortKey
 
 from .candidate import Candidate
@@ -41,8 +41,8 @@ from .unseen import UNSURE, Unseen
 
 MOST_CANDIDATES = 64
 """States that are kept: with more, those beyond are given up, and the verdict may be that nothing can be said."""
-SWEEP_EVERY = 100_000
-"""Events after which values that no state holds any more are forgotten."""
+LOOK_EVERY, WORTH_IT = 1_024, 4_096
+"""Lines after which it is looked how many values are remembered; how many more than were needed are worth a sweep."""
 
 ALLOWED, FORBIDDEN, UNDETERMINED, MALFORMED = "allowed", "forbidden", "undetermined", "malformed"
 
@@ -74,6 +74,8 @@ class Judge:
         self.malformed: tuple[int, int | None, str] | None = None
         self.lines = self.done = 0
         """Lines read; events that were explained."""
+        self.needed = 0
+        """How many values were held by a state when those that are not were last forgotten."""
         self.most = 1
         """The greatest number of states kept."""
         self.given_up_at = 0
@@ -107,10 +109,8 @@ class Judge:
     def line(self, line: bytes) -> None:
         """The next line of the trace."""
         self.lines += 1
-        if self.lines % SWEEP_EVERY == 0:
-            for c in self.candidates:
-                c.sweep()
-            forget_unused(Value, Key, ShortKey)
+        if self.lines % LOOK_EVERY == 0:
+            self._sweep()
         if self.hot is not None and self.hot.line(line):
             self.done += 1
             return
@@ -122,6 +122,14 @@ class Judge:
                 self._watch()
         except Malformed as wrong:
             self.malformed = self.lines, wrong.column, str(wrong)
+
+    def _sweep(self) -> None:
+        """Forget the values that no state holds any more, once they are more than those that are held."""
+        if remembered() > 2 * self.needed + WORTH_IT:
+            for c in self.candidates:
+                c.sweep()
+            forget_unused(Value, Key, ShortKey)
+            self.needed = remembered()
 
     def _watch(self) -> None:
         """While one state explains the trace, and nothing is under way, most events are judged at once."""

@@ -116,6 +116,11 @@ class Value(Identifier):
     letter = "x"
 
 
+def remembered() -> int:
+    """How many contents and identifiers are remembered, whether anybody holds them or not."""
+    return len(Contents._known) + len(Identifier._known)
+
+
 def forget_unused(*sorts: type) -> None:
     """Contents, and identifiers of these sorts, that nobody holds are not remembered any more: else a run that writes
     ever new values would hold them all."""
