@@ -44,6 +44,9 @@ MOST_CANDIDATES = 64
 LOOK_EVERY, WORTH_IT = 1_024, 4_096
 """Lines after which it is looked how many values are remembered; how many more than were needed are worth a sweep."""
 
+UNNUMBERED = (Value, Key, ShortKey)
+"""Sorts of which a trace may name ever new ones."""
+
 ALLOWED, FORBIDDEN, UNDETERMINED, MALFORMED = "allowed", "forbidden", "undetermined", "malformed"
 
 
@@ -125,11 +128,11 @@ class Judge:
 
     def _sweep(self) -> None:
         """Forget the values that no state holds any more, once they are more than those that are held."""
-        if remembered() > 2 * self.needed + WORTH_IT:
+        if remembered(*UNNUMBERED) > 2 * self.needed + WORTH_IT:
             for c in self.candidates:
                 c.sweep()
-            forget_unused(Value, Key, ShortKey)
-            self.needed = remembered()
+            forget_unused(*UNNUMBERED)
+            self.needed = remembered(*UNNUMBERED)
 
     def _watch(self) -> None:
         """While one state explains the trace, and nothing is under way, most events are judged at once."""

@@ -17,13 +17,16 @@ class Identifier:
     __slots__ = ("number",)
     number: int
     letter: ClassVar[str] = "i"
-    _known: ClassVar[dict[tuple[Any, ...], Any]] = {}
+    _known: ClassVar[dict[Any, Any]]
+    """All of one sort, by what tells them apart."""
+
+    def __init_subclass__(cls) -> None:
+        cls._known = {}
 
     def __new__(cls, number: int) -> Self:
-        key = (cls, number)
-        known: Self | None = Identifier._known.get(key)
+        known: Self | None = cls._known.get(number)
         if known is None:
-            known = Identifier._known[key] = object.__new__(cls)
+            known = cls._known[number] = object.__new__(cls)
             known.number = number
         return known
 
@@ -56,10 +59,9 @@ class Owned(Identifier):
     vm: VM
 
     def __new__(cls, vm: VM, number: int) -> Self:
-        key = (cls, vm, number)
-        known: Self | None = Identifier._known.get(key)
+        known: Self | None = cls._known.get((vm, number))
         if known is None:
-            known = Identifier._known[key] = object.__new__(cls)
+            known = cls._known[vm, number] = object.__new__(cls)
             known.vm, known.number = vm, number
         return known
 
@@ -116,16 +118,15 @@ class Value(Identifier):
     letter = "x"
 
 
-def remembered() -> int:
-    """How many contents and identifiers are remembered, whether anybody holds them or not."""
-    return len(Contents._known) + len(Identifier._known)
+def remembered(*sorts: type[Identifier]) -> int:
+    """How many contents and identifiers of these sorts are remembered, whether anybody holds them or not."""
+    return len(Contents._known) + sum(len(sort._known) for sort in sorts)
 
 
-def forget_unused(*sorts: type) -> None:
+def forget_unused(*sorts: type[Identifier]) -> None:
     """Contents, and identifiers of these sorts, that nobody holds are not remembered any more: else a run that writes
     ever new values would hold them all."""
-    kinds = {Contents, *sorts}
-    for known in (Contents._known, Identifier._known):
-        for key in [key for key, one in known.items() if type(one) in kinds]:
+    for known in (Contents._known, *(sort._known for sort in sorts)):
+        for key in list(known):
             if getrefcount(known[key]) <= 2:  # the memory of it, and the question
                 del known[key]
