@@ -12,7 +12,6 @@ import builtins
 import inspect
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -79,6 +78,7 @@ class Theory:
         self.views_defined: list[tuple[str, Any]] = []
         self.views = self._private_views()
         self.words = self._word_facts()
+        self._facts: dict[Measure[Any], list[Any]] = {}
         for measure in self.measures if self.encoding.sizes is None else ():
             self.counting_facts(measure)
         self._begun = self.encoding.names_from(), self.lift.known_views()
@@ -158,9 +158,13 @@ class Theory:
 
     # counting
 
-    @lru_cache  # noqa: B019 (a theory lives as long as its process)
     def counting_facts(self, measure: Measure[Any]) -> list[Any]:
         """What is true of any sum of weights that are not negative: none, one or two entries never exceed it."""
+        if measure not in self._facts:  # made once, and so the names in them stay the same
+            self._facts[measure] = self._counting_facts(measure)
+        return self._facts[measure]
+
+    def _counting_facts(self, measure: Measure[Any]) -> list[Any]:
         encoding, lift = self.encoding, self.lift
         shape = Machine.shapes()[measure.over]
         kinds = lift.parameter_kinds(measure)
@@ -335,7 +339,6 @@ class Theory:
             facts = self.facts_about((goal,), replaced)
             yield Obligation(entry.name, name, "transition", path.index, (*before, *facts), goal)
 
-    @lru_cache  # noqa: B019 (a theory lives as long as its process)
     def _unchanged(self, field: str) -> Any:
         sorts = [self.encoding.sort(k) for k in Machine.shapes()[field].keys]
         return self.functions[field](*[z3.Var(i, sort) for i, sort in enumerate(sorts)])
