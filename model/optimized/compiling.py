@@ -16,9 +16,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 PLAIN = "PAGELAW_PLAIN"
 
 njit: Any = None
+register_jitable: Any = None
 with suppress(ImportError):
     if not os.environ.get(PLAIN):
         from numba import njit
+        from numba.extending import register_jitable
 
 IS_COMPILED = njit is not None
 
@@ -31,3 +33,11 @@ def compiled(function: Function, keep: bool = True) -> Function:
     if njit is None:
         return function
     return njit(cache=keep, _nrt=False)(function)  # type: ignore[no-any-return]
+
+
+def short(function: Function) -> Function:
+    """A function of a few lines, without a loop: compiled where it is called from what is compiled.
+
+    Called from Python it runs as it is written, as the way into compiled code takes longer than that.
+    """
+    return function if njit is None else register_jitable(function)  # type: ignore[no-any-return]

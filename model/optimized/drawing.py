@@ -10,8 +10,7 @@ from random import Random
 from typing import Any
 
 from .pairing import Pair
-from .scanning import is_private
-from .state import BALLOONED, SHARED, SWAPPED
+from .state import BALLOONED, PRIVATE_KINDS, SHARED, SWAPPED
 
 Operation = tuple[Any, ...]
 """Its name, and its arguments."""
@@ -143,9 +142,7 @@ def of_a_hot_page(pair: Pair, random: Random) -> Operation:
 def of_a_copy(pair: Pair, random: Random) -> Operation:
     """A page comes from the swap area; one that may have a copy there, or is in a shared frame, leaves, or is used."""
     memory = pair.memory
-    own = pair.shape.keep_slot
-    fit = [place for place in range(len(pair.pages))
-           if memory.kind(place) in (SHARED, SWAPPED) or (own and memory.has_frame(place))]  # fmt: skip
+    fit = memory.those((SHARED, SWAPPED, *PRIVATE_KINDS) if memory.machine.keep_slot else (SHARED, SWAPPED))
     if not fit:
         return of_a_page(pair, random)
     place = random.choice(fit)
@@ -170,8 +167,7 @@ def of_a_page(pair: Pair, random: Random) -> Operation:
     kinds = {"deflate": BALLOONED, "start_page_in": SWAPPED}
     wanted = kinds.get(name)
     if wanted is not None or (name in OF_A_PRIVATE_PAGE and random.random() < 0.8):
-        fit = [place for place in range(len(pair.pages))
-               if (pair.memory.kind(place) == wanted if wanted else is_private(pair.memory.state, place))]  # fmt: skip
+        fit = pair.memory.those((wanted,) if wanted else PRIVATE_KINDS)
         vm, ppn = pair.numbers(random.choice(fit)) if fit else (vm, ppn)
     if name == "write_pages":
         return name, vm, ppn, rows_of(pair, random, random.randrange(1, pair.shape.pages[vm] - ppn + 1))

@@ -8,15 +8,12 @@ from typing import Any
 
 import attrs
 
-from pagelaw.spec import balloon, paging, power, sharing, translation
+from pagelaw.spec import balloon, frames, paging, power, sharing, translation
 from pagelaw.spec import operations as in_common
-from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import VM as Name
 from pagelaw.spec.language import Blocked, Value, Word
 from pagelaw.spec.machine import Machine as Reference
-from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.refusals import Refused
-from pagelaw.spec.translation import may_read, may_write
 from pagelaw.spec.vocabulary import (
     MPN,
     VCPU,
@@ -46,6 +43,10 @@ from .state import BALLOONED, SHARED, SWAPPED, UNTOUCHED
 
 Steps = Iterator[Proposal]
 PLAIN = Plainly()
+frame_is_private, may_read, may_write, reference_count, may_be_scanned, key_of, nothing_matches, is_match = map(PLAIN, (
+    in_common.frame_is_private, translation.may_read, translation.may_write, frames.reference_count,
+    sharing.may_be_scanned, sharing.key_of, sharing.nothing_matches, sharing.is_match,
+))  # fmt: skip
 
 
 class Differs(Exception):
@@ -96,6 +97,9 @@ class Following:
     log: Log
     """What the specification's machine was changed by since the operation began."""
     pages: list[Page]
+    pages_of: list[tuple[Page, ...]]
+    """Those of each VM."""
+    places: dict[Page, int]
     seen: Counter[str]
     refused: bool
     """Whether the manager has refused the operation."""
@@ -104,11 +108,11 @@ class Following:
 
     def page(self, vm: int, ppn: int) -> Page:
         """The specification's name of a page."""
-        return self.pages[self.memory.place(vm, ppn)]
+        return self.pages_of[vm][ppn]
 
     def place(self, page: Page) -> int:
         """The place of a page in the manager's pmap."""
-        return self.memory.place(page.vm.number, page.number)
+        return self.places[page]
 
     def numbers(self, place: int) -> tuple[int, int]:
         """The VM and the page's number in it."""
@@ -224,11 +228,11 @@ class Following:
     def _scan(self, found: int | None, page: Page, leaving: bool) -> Steps:
         s = self.reference
         if found in (MERGED, FALSE_MATCH, PINNED, None):
-            if not sharing.may_be_scanned(s, page):
+            if not may_be_scanned(s, page):
                 yield sharing.scan_finds_shared_frame, (page,)  # refused: it may not be scanned
-            if leaving and sharing.nothing_matches(s, page):
+            if leaving and nothing_matches(s, page):
                 yield sharing.scan_before_paging_misses, (page,)
-            if s.table[s.domain[page.vm], sharing.key_of(s, page)] == NoEntry():
+            if s.table[s.domain[page.vm], key_of(s, page)] == NoEntry():
                 yield from self._mark(page)
             yield from operations.share(s, page)
         elif found == LEFT_HINT:
@@ -255,7 +259,7 @@ class Following:
     def _mark(self, page: Page) -> Steps:
         """The hinted page that was chosen becomes a shared frame."""
         s = self.reference
-        matching = [other for other in self.pages if sharing.is_match(s, page, other)]
+        matching = [other for other in operations.hinted_alike(s, page) if is_match(s, page, other)]
         chosen = [other for other in matching if self._became_shared(other)]
         if not matching:
             raise Blocked(reason("NO_MATCH"))
@@ -303,7 +307,7 @@ class Following:
     def steps_of_start_share(self, _: Any, vm: int, ppn: int) -> Steps:
         """Through a hint, if no frame is listed."""
         s, page = self.reference, self.page(vm, ppn)
-        if sharing.may_be_scanned(s, page) and s.table[s.domain[page.vm], sharing.key_of(s, page)] == NoEntry():
+        if may_be_scanned(s, page) and s.table[s.domain[page.vm], key_of(s, page)] == NoEntry():
             yield from self._mark(page)
         yield sharing.scan_finds_shared_frame, (page,)
 

@@ -8,7 +8,6 @@ from pagelaw.spec import balloon, devices, paging, sharing
 from pagelaw.spec import operations as in_common
 from pagelaw.spec.language import VM as Name
 from pagelaw.spec.language import Value, Word
-from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.vocabulary import (
     MPN,
     Ballooned,
@@ -31,8 +30,10 @@ from pagelaw.spec.vocabulary import Transfer as Named
 from ..reference import operations
 from .comparing import copies_of_frames
 from .devices import Transfer
-from .following import Differs, Following, Steps
+from .following import PLAIN, Differs, Following, Steps, frame_is_private, nothing_matches
 from .state import SWAPPED, number_of
+
+may_be_victim, may_lose_a_page = PLAIN(paging.may_be_victim), PLAIN(paging.may_lose_a_page)
 
 
 class FollowingAll(Following):
@@ -51,8 +52,8 @@ class FollowingAll(Following):
         """Sharing is tried first."""
         s, page = self.reference, self.page(vm, ppn)
         had_its_own = frame_is_private(s, page)
-        if s.life[page.vm] == Running() and s.operation[page] == Idle() and paging.may_be_victim(s, page):
-            may = paging.may_lose_a_page(s, page.vm)
+        if s.life[page.vm] == Running() and s.operation[page] == Idle() and may_be_victim(s, page):
+            may = may_lose_a_page(s, page.vm)
             if frame_is_private(s, page) and not s.attempted[page] and may:
                 yield from self._scan_leaving(page)
             if not frame_is_private(s, page) and had_its_own:
@@ -68,7 +69,7 @@ class FollowingAll(Following):
 
     def _scan_leaving(self, page: Page) -> Steps:
         s = self.reference
-        if sharing.nothing_matches(s, page):
+        if nothing_matches(s, page):
             yield sharing.scan_before_paging_misses, (page,)
         else:
             yield from self._scan(None, page, leaving=True)

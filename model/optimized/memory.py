@@ -254,6 +254,11 @@ class Core:
         """Where a page's contents are."""
         return int(kind_of(self.state.pmap[page]))
 
+    def those(self, kinds: tuple[int, ...]) -> list[int]:
+        """The pages whose contents are in places of these kinds."""
+        found = (self.state.pmap >> np.uint32(28) & np.uint32(7)).tolist()
+        return [page for page, kind in enumerate(found) if kind in kinds]
+
     def frame(self, page: int) -> int:
         """The frame of a page that has one."""
         if self.kind(page) == SHARED:

@@ -21,16 +21,18 @@ from typing import Any
 import numpy as np
 
 from pagelaw.spec import devices, sharing, translation
-from pagelaw.spec.language import Blocked, Contents
+from pagelaw.spec.language import VM, Blocked, Contents
+from pagelaw.spec.refusals import Refused
 from pagelaw.spec.vocabulary import Domain, NoEntry, NoHint, Page
 
 from ..reference.journal import Log
+from ..reference.operations import hinted_alike
 from ..reference.setup import Hashing as ReferenceHashing
 from ..reference.setup import Sizes, machine
 from .comparing import chain_lengths, differences, domain_bits
 from .compiling import IS_COMPILED
 from .devices import Transfer
-from .following import PLAIN, Differs, Shape, Steps
+from .following import PLAIN, Differs, Shape, Steps, key_of
 from .following_all import FollowingAll
 from .hashing import Hashing
 from .memory import Machine
@@ -42,6 +44,8 @@ from .state import OVERFLOWING
 MAY_DROP_HINTS = frozenset(("scan", "scan_all", "start_share", "page_out", "commit", "inflate", "power_off",
                             "leave_clean", "leave_to_copy"))  # fmt: skip
 """Operations in which a stale hint may be found, or a page lose its frame."""
+hint_is_fresh = PLAIN(sharing.hint_is_fresh)
+READS = frozenset((translation.load, devices.device_reads))
 FAILS = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What the manager does when it fails. Refusals are no failures."""
 LONGEST = 0.2
@@ -108,6 +112,8 @@ class Pair(FollowingAll):
         self._written: set[int] = set()
         """Pages that were written after they were found to match."""
         self.pages: list[Page] = list(self.reference.ids[Page])
+        self.pages_of = [self.reference.each(Page, vm) for vm in self.reference.ids[VM]]
+        self.places = {page: place for place, page in enumerate(self.pages)}
 
     # Contents, in both.
 
@@ -158,17 +164,19 @@ class Pair(FollowingAll):
             self._note(name, arguments, answer)
             self._follow(name, arguments, answer)
         self.refused = False
-        for rule, given in self.forgetting() if self.shape.keep_slot or self.shape.swap_shared else ():
-            self.seen["a copy goes"] += 1
-            PLAIN(rule)(self.reference, *given)
+        if self.shape.keep_slot or self.shape.swap_shared:
+            for rule, given in self.forgetting():
+                self.seen["a copy goes"] += 1
+                PLAIN(rule)(self.reference, *given)
         if name in MAY_DROP_HINTS:
             self._drop_stale_hints(name)
         self._done += 1
         self.seen["operations"] += 1
         overflowing = int(self.memory.state.numbers[OVERFLOWING])
-        self.seen["a count goes into the overflow table"] += overflowing > self._overflowing
-        self.seen["a count comes out of it"] += overflowing < self._overflowing
-        self._overflowing = overflowing
+        if overflowing != self._overflowing:
+            self.seen["a count goes into the overflow table"] += overflowing > self._overflowing
+            self.seen["a count comes out of it"] += overflowing < self._overflowing
+            self._overflowing = overflowing
         if self._done % self.every == 0:
             self.compare((name, *arguments))
         return answer
@@ -196,36 +204,38 @@ class Pair(FollowingAll):
             self._written.discard(place)
         if name in ("scan", "start_share"):
             page = self.page(*arguments[:2])
-            key, domain = sharing.key_of(self.reference, page), self.reference.domain[page.vm]
+            key, domain = key_of(self.reference, page), self.reference.domain[page.vm]
             self.seen["a hint agrees in part only"] += any(
-                sharing.has_hint(self.reference, other, key, domain) and sharing.key_of(self.reference, other) != key
-                and sharing.hint_is_fresh(self.reference, other) for other in self.pages
+                key_of(self.reference, other) != key and hint_is_fresh(self.reference, other)
+                for other in hinted_alike(self.reference, page)
             )  # fmt: skip
-            listed = [one for one in self.reference.ids[Domain] if self.reference.table[one, key] != NoEntry()]
-            self.seen["listed in another domain only"] += bool(listed) and domain not in listed
-            self.seen["listed in two domains"] += len(listed) > 1
-        self.seen["equal hashes, different bytes"] += name == "scan" and answer == FALSE_MATCH
+            if self.shape.domains > 1:
+                listed = [one for one in self.reference.ids[Domain] if self.reference.table[one, key] != NoEntry()]
+                self.seen["listed in another domain only"] += bool(listed) and domain not in listed
+                self.seen["listed in two domains"] += len(listed) > 1
+            self.seen["equal hashes, different bytes"] += name == "scan" and answer == FALSE_MATCH
 
     def _steps(self, name: str, arguments: tuple[Any, ...], answer: Any) -> Steps:
         return getattr(self, f"steps_of_{name}")(answer, *arguments)  # type: ignore[no-any-return]
 
     def _is_refused(self, name: str, arguments: tuple[Any, ...], reason: str) -> None:
         try:
-            with self.log.trial():
-                for rule, given in self._steps(name, arguments, None):
-                    PLAIN(rule)(self.reference, *given)
+            for rule, given in self._steps(name, arguments, None):
+                PLAIN(rule)(self.reference, *given)
         except Blocked as refused:
-            if refused.reason.name != reason:
+            if refused.reason is not Refused[reason]:
                 told = f"refused because {reason}; the specification says {refused.reason.name}"
                 raise Differs(f"{name}{arguments}: {told}") from None
             return
+        finally:
+            self.log.take_back()
         raise Differs(f"{name}{arguments}: refused because {reason}; the specification allows it")
 
     def _follow(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:
         try:
             for rule, given in self._steps(name, arguments, answer):
                 returned = PLAIN(rule)(self.reference, *given)
-                if rule in (translation.load, devices.device_reads) and returned.number != answer:
+                if rule in READS and returned.number != answer:
                     raise Differs(f"{name}{arguments}: read {answer}, and it should be {returned.number}")
         except Blocked as refused:
             told = f"done; the specification refuses: {refused.reason.value}"
@@ -233,8 +243,9 @@ class Pair(FollowingAll):
 
     def _drop_stale_hints(self, name: str) -> None:
         """Hints that the manager has no more must be stale."""
-        for place, page in enumerate(self.pages):
-            if self.reference.hint[page] != NoHint() and not has_hint(self.memory.state, place):
+        hints = self.reference.hint  # what was never written holds none
+        for page in [page for page, hint in hints.items() if hint != NoHint()]:
+            if not has_hint(self.memory.state, self.places[page]):
                 self.seen["stale hint dropped"] += 1
                 try:
                     sharing.remove_stale_hint(self.reference, page)

@@ -14,8 +14,12 @@ class Refusal(Exception):
     """
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason.lower().replace("_", " "))
+        super().__init__(reason)
         self.reason = reason
+
+    def __str__(self) -> str:
+        """In words."""
+        return self.reason.lower().replace("_", " ")
 
 
 class TableFull(Exception):
@@ -31,14 +35,18 @@ def all_whole(name: str, values: object, least: int, most: int) -> tuple[int, ..
 
 def whole(name: str, value: object, least: int, most: int) -> int:
     """A whole number within bounds; BadInput if it is none."""
-    bound = f"{least:,} to {most:,}" if most > least else f"{least:,}"
     try:
         number = index(value)  # type: ignore[arg-type]  # what is none says so
     except TypeError:
-        raise BadInput(name, repr(value), f"a whole number, {bound}") from None
+        raise BadInput(name, repr(value), f"a whole number, {span(least, most)}") from None
     if isinstance(value, bool) or not least <= number <= most:
-        raise BadInput(name, value, bound)
+        raise BadInput(name, value, span(least, most))
     return number
+
+
+def span(least: int, most: int) -> str:
+    """Bounds, as they are told."""
+    return f"{least:,} to {most:,}" if most > least else f"{least:,}"
 
 
 class BadInput(ValueError):

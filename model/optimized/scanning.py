@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .compiling import compiled
+from .compiling import compiled, short
 from .records import cut_for_hint
 from .state import (
     HINTED,
@@ -54,28 +54,28 @@ from .table import (
 """What a look or a scan found, or did. PINNED: a transfer has one of the two pages."""
 
 
-@compiled
+@short
 def has_hint(s: State, page: Number) -> bool:
     """Whether the page has left a hint that still stands."""
     kind = kind_of(s.pmap[page])
     return kind in (HINTED, HINTED_HELD)
 
 
-@compiled
+@short
 def is_held(s: State, page: Number) -> bool:
     """Whether an operation or a transfer has the page, whose frame is its own."""
     kind = kind_of(s.pmap[page])
     return kind in (PRIVATE_HELD, HINTED_HELD)
 
 
-@compiled
+@short
 def is_private(s: State, page: Number) -> bool:
     """Whether the page's frame is its own."""
     kind = kind_of(s.pmap[page])
     return kind in (PRIVATE, HINTED, PRIVATE_HELD, HINTED_HELD)
 
 
-@compiled
+@short
 def own_frame(s: State, page: Number) -> Number:
     """The frame of a page that has one for itself."""
     number = number_of(s.pmap[page])

@@ -29,10 +29,7 @@ from .scanning import (
     share_hinted,
 )
 from .state import (
-    HINTED,
-    HINTED_HELD,
-    PRIVATE,
-    PRIVATE_HELD,
+    IS_PRIVATE,
     SHARED,
     SWAPPED,
     TRIED,
@@ -104,7 +101,7 @@ class Memory(Devices):
     def scannable(self, places: Array) -> Array:
         """Which of these pages of running VMs have a frame of their own."""
         kinds = self.state.pmap[places] >> np.uint32(28) & np.uint32(7)
-        private = np.isin(kinds, (PRIVATE, HINTED, PRIVATE_HELD, HINTED_HELD))
+        private = IS_PRIVATE[kinds]
         running = np.array([vm.runs for vm in self.vms])
         return private & running[np.searchsorted(self.state.first_page, places, side="right") - 1]
 

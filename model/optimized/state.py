@@ -13,10 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .compiling import compiled
+from .compiling import compiled, short
 
 UNTOUCHED, PRIVATE, HINTED, SHARED, BALLOONED, SWAPPED, PRIVATE_HELD, HINTED_HELD = range(8)
 """Where a page's contents are. Held: an operation or a transfer has the page, whose frame is its own."""
+PRIVATE_KINDS = (PRIVATE, HINTED, PRIVATE_HELD, HINTED_HELD)
+"""Of these the page's frame is its own."""
+IS_PRIVATE = np.isin(np.arange(8), PRIVATE_KINDS)
+"""The same by kind."""
 TRIED = 1 << 31
 """An attempt to share the page before a page-out found nothing (R-13)."""
 NUMBER = (1 << 28) - 1
@@ -65,37 +69,37 @@ class State(NamedTuple):
     """The greatest number in a count field: it says that the overflow table has the count (R-23)."""
 
 
-@compiled
+@short
 def kind_of(entry: Any) -> Number:
     """Where the page's contents are."""
     return (np.int64(entry) >> 28) & 7
 
 
-@compiled
+@short
 def number_of(entry: Any) -> Number:
     """Which frame, record or slot."""
     return np.int64(entry) & NUMBER
 
 
-@compiled
+@short
 def set_entry(s: State, page: Number, kind: Number, number: Number) -> None:
     """A page's contents are elsewhere now; what was tried stays as it is."""
     s.pmap[page] = (np.int64(s.pmap[page]) & TRIED) | kind << 28 | number
 
 
-@compiled
+@short
 def set_tried(s: State, page: Number, tried: bool) -> None:
     """Whether an attempt to share the page found nothing."""
     s.pmap[page] = (np.int64(s.pmap[page]) & (TRIED - 1)) | (TRIED if tried else 0)
 
 
-@compiled
+@short
 def take_frame(s: State) -> Number:
     """The first free frame, of low memory only if there is no other; or NOTHING."""
     return take_from(s, FREE_LOW if s.numbers[FREE_FRAME] == NOTHING else FREE_FRAME)
 
 
-@compiled
+@short
 def take_from(s: State, which: Number) -> Number:
     """The first free frame of high memory, or of low memory; or NOTHING."""
     frame = s.numbers[which]
@@ -105,7 +109,7 @@ def take_from(s: State, which: Number) -> Number:
     return frame
 
 
-@compiled
+@short
 def free_frame(s: State, frame: Number) -> None:
     """A frame has no use any more: its first word names the next free one."""
     which = FREE_LOW if frame < s.numbers[LOW_FRAMES] else FREE_FRAME

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .compiling import compiled
+from .compiling import compiled, short
 from .records import (
     HIGH,
     LOW,
@@ -36,13 +36,13 @@ from .state import FREE_RECORD, OVERFLOWING, RECORDS, Number, State, vm_of
 NO_RECORD = -1
 
 
-@compiled
+@short
 def end_of(s: State) -> Number:
     """The number that ends a chain: all ones."""
     return np.int64(ones(s.width))
 
 
-@compiled
+@short
 def link_of(s: State, record: Number) -> Number:
     """The next record."""
     return np.int64(link_in(s.records[record, LOW], s.width))
@@ -98,7 +98,7 @@ def find_shared(s: State, hashed: Any) -> Number:
     return NO_RECORD
 
 
-@compiled
+@short
 def frame_of_shared(s: State, record: Number) -> Number:
     """The frame that pages share."""
     return np.int64(frame_in_shared(s.records[record, HIGH], s.records[record, LOW], s.width))
@@ -183,7 +183,7 @@ def hint_agrees(s: State, record: Number, hashed: Any) -> bool:
     return bool(hash_in_hint(s.records[record, HIGH], s.width) == cut_for_hint(hashed, s.width))
 
 
-@compiled
+@short
 def frame_of_hint(s: State, record: Number) -> Number:
     """The frame of the page that left a hint."""
     return np.int64(frame_in_hint(s.records[record, HIGH], s.width))

@@ -96,8 +96,11 @@ class ToTheEnd:
 def first_free_frame(s: Machine, low: bool | None = None) -> MPN:
     """The first free frame in low or high memory, or for any page; if there is none, the first frame."""
     frames = s.each(MPN)
-    fits = [s.low[mpn] == low if low is not None else not is_kept_for_devices(s, mpn) for mpn in frames]
-    return next((mpn for mpn, fit in zip(frames, fits, strict=True) if fit and s.frame[mpn] == Free()), frames[0])
+
+    def fits(mpn: MPN) -> bool:
+        return not is_kept_for_devices(s, mpn) if low is None else s.low[mpn] == low
+
+    return next((mpn for mpn in frames if s.frame[mpn] == Free() and fits(mpn)), frames[0])
 
 
 def first_free_slot(s: Machine) -> Slot:
