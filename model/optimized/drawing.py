@@ -47,9 +47,10 @@ def beginning(pair: Pair, random: Random) -> list[Operation]:
 def drawn(pair: Pair, random: Random) -> Operation:
     """The next operation."""
     kind = random.randrange(24)
-    off = [number for number, one in enumerate(pair.memory.vms) if not one.runs]
-    if off and pair.memory.free_frames == 0 and kind == 0:
-        return "power_on", random.choice(off)
+    if kind == 0 and pair.memory.free_frames == 0:
+        off = [number for number, one in enumerate(pair.memory.vms) if not one.runs]
+        if off:
+            return "power_on", random.choice(off)
     if kind < 8 and pair.memory.stages:
         return next_step(pair, random)
     if kind < 9:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import attrs
@@ -35,18 +36,21 @@ from pagelaw.spec.vocabulary import (
 
 from ..reference import operations
 from ..reference.choosing import Proposal
-from ..reference.journal import Log
 from ..reference.plainly import Plainly
+from ..reference.trying import Trial
 from .scanning import FALSE_MATCH, HINT_PRESENT, LEFT_HINT, MERGED, MISSED, NOT_PRIVATE, PINNED, TABLE_FULL
 from .sharing import Memory
 from .state import BALLOONED, SHARED, SWAPPED, UNTOUCHED
 
 Steps = Iterator[Proposal]
-PLAIN = Plainly()
+PLAIN = cache(Plainly())
 frame_is_private, may_read, may_write, reference_count, may_be_scanned, key_of, nothing_matches, is_match = map(PLAIN, (
     in_common.frame_is_private, translation.may_read, translation.may_write, frames.reference_count,
     sharing.may_be_scanned, sharing.key_of, sharing.nothing_matches, sharing.is_match,
 ))  # fmt: skip
+
+
+REASONS: dict[str, Refused] = dict(Refused.__members__)
 
 
 class Differs(Exception):
@@ -94,8 +98,8 @@ class Following:
     shape: Shape
     memory: Memory
     reference: Reference
-    log: Log
-    """What the specification's machine was changed by since the operation began."""
+    trial: Trial
+    """What is to be refused is tried on a twin of the specification's machine."""
     pages: list[Page]
     pages_of: list[tuple[Page, ...]]
     """Those of each VM."""
@@ -103,6 +107,18 @@ class Following:
     seen: Counter[str]
     refused: bool
     """Whether the manager has refused the operation."""
+
+    def refusal(self, steps: Callable[[], Steps]) -> Refused | None:
+        """Why the specification refuses these steps, as its machine is now; None if it allows them."""
+        machine, self.reference = self.reference, self.trial.begin()
+        try:
+            for rule, given in steps():
+                PLAIN(rule)(self.reference, *given)
+        except Blocked as refused:
+            return REASONS[refused.reason.name]
+        finally:
+            self.reference = machine
+        return None
 
     # Names, in both.
 
@@ -293,14 +309,9 @@ class Following:
                 yield from self._scan(one, page, leaving=False)
 
     def _must_refuse(self, page: Page, due: str) -> None:
-        try:
-            with self.log.trial():
-                for rule, given in self._scan(None, page, leaving=False):
-                    PLAIN(rule)(self.reference, *given)
-        except Blocked as refused:
-            if refused.reason.name == due:
-                return
-        raise Differs(f"scan of {page!r} in a batch: passed over as {due}")
+        found = self.refusal(lambda: self._scan(None, page, leaving=False))
+        if found is None or found.name != due:
+            raise Differs(f"scan of {page!r} in a batch: passed over as {due}")
 
     # Sharing in steps.
 

@@ -91,14 +91,14 @@ class FollowingAll(Following):
 
     def forgetting(self, besides: Page | None = None) -> Steps:
         """Copies that the manager keeps no more are forgotten; where it has refused for want of a slot, all others."""
-        s, memory = self.reference, self.memory
-        frames = copies_of_frames(memory)
-        for place, page in enumerate(self.pages):
-            gone = self.refused or memory.copies.of_page(place) is None
-            if isinstance(s.kept[page], KeptSlot) and gone and page is not besides:
+        s, copies = self.reference, self.memory.copies
+        for page in [page for page in self.pages if isinstance(s.kept[page], KeptSlot)]:
+            if page is not besides and (self.refused or copies.of_page(self.places[page]) is None):
                 yield paging.forget_kept_slot, (page,)
-        for mpn in s.ids[MPN]:
-            if isinstance(s.frame_slot[mpn], KeptSlot) and (self.refused or mpn.number not in frames):
+        of_frames = [mpn for mpn in s.ids[MPN] if isinstance(s.frame_slot[mpn], KeptSlot)]
+        still = copies_of_frames(self.memory) if of_frames else {}
+        for mpn in of_frames:
+            if self.refused or mpn.number not in still:
                 yield paging.forget_copy_of_shared_frame, (mpn,)
 
     def _slot(self, page: Page) -> Slot:

@@ -95,7 +95,7 @@ class Guests(Core):
 
     def data(self, frame: int) -> Array:
         """What is in a frame, as bytes."""
-        return self.state.words[frame].view(np.uint8)
+        return self.bytes[frame]
 
     def bring_in(self, vm: int, page: int) -> None:
         """A page without a frame gets one."""

@@ -224,6 +224,8 @@ class Core:
         self.reserved_memory = self.reserved_swap = 0
         self.stages: dict[int, tuple[Any, ...]] = {}
         """Operations under way: by page, the stage, and what it holds."""
+        self.bytes = self.state.words.view(np.uint8)
+        """What is in every frame, byte by byte."""
         self.low_frames = low_memory(machine)
         self.copied = np.zeros(len(self.state.pmap) if self.low_frames else 0, np.uint32)
         """How often each page was copied through a bounce buffer; nothing if no memory is high."""
@@ -252,12 +254,11 @@ class Core:
 
     def kind(self, page: int) -> int:
         """Where a page's contents are."""
-        return int(kind_of(self.state.pmap[page]))
+        return kind_of(self.state.pmap.item(page))
 
     def those(self, kinds: tuple[int, ...]) -> list[int]:
         """The pages whose contents are in places of these kinds."""
-        found = (self.state.pmap >> np.uint32(28) & np.uint32(7)).tolist()
-        return [page for page, kind in enumerate(found) if kind in kinds]
+        return [page for page, entry in enumerate(self.state.pmap.tolist()) if kind_of(entry) in kinds]
 
     def frame(self, page: int) -> int:
         """The frame of a page that has one."""

@@ -22,17 +22,16 @@ import numpy as np
 
 from pagelaw.spec import devices, sharing, translation
 from pagelaw.spec.language import VM, Blocked, Contents
-from pagelaw.spec.refusals import Refused
 from pagelaw.spec.vocabulary import Domain, NoEntry, NoHint, Page
 
-from ..reference.journal import Log
 from ..reference.operations import hinted_alike
 from ..reference.setup import Hashing as ReferenceHashing
 from ..reference.setup import Sizes, machine
+from ..reference.trying import Trial
 from .comparing import chain_lengths, differences, domain_bits
 from .compiling import IS_COMPILED
 from .devices import Transfer
-from .following import PLAIN, Differs, Shape, Steps, key_of
+from .following import PLAIN, REASONS, Differs, Shape, Steps, key_of
 from .following_all import FollowingAll
 from .hashing import Hashing
 from .memory import Machine
@@ -101,14 +100,14 @@ class Pair(FollowingAll):
             count_top=shape.count_top, sample_size=1, take_over=shape.take_over, keep_slot=shape.keep_slot,
             swap_shared=shape.swap_shared,
         ), ReferenceHashing(self.hash_of, lambda key: key >> shift))  # fmt: skip
-        self.log = Log(self.reference)
+        self.trial = Trial(self.reference)
         self.transfers: dict[int, Transfer] = {}
         self.seen: Counter[str] = Counter()
         self.refused, self.watched = False, True
         """Whether each operation is watched, so that one that does not end is found."""
         self.every = 1
         """After how many operations all that both keep is compared."""
-        self._done = self._overflowing = 0
+        self._overflowing = 0
         self._written: set[int] = set()
         """Pages that were written after they were found to match."""
         self.pages: list[Page] = list(self.reference.ids[Page])
@@ -137,7 +136,6 @@ class Pair(FollowingAll):
 
     def do(self, name: str, *arguments: Any) -> Any:
         """An operation in both; the manager's answer. Differs says what is wrong."""
-        self.log.begin()
         ask = getattr(self, f"ask_{name}", None) or getattr(self.memory, name)
         try:
             if self.watched:
@@ -170,14 +168,13 @@ class Pair(FollowingAll):
                 PLAIN(rule)(self.reference, *given)
         if name in MAY_DROP_HINTS:
             self._drop_stale_hints(name)
-        self._done += 1
         self.seen["operations"] += 1
         overflowing = int(self.memory.state.numbers[OVERFLOWING])
         if overflowing != self._overflowing:
             self.seen["a count goes into the overflow table"] += overflowing > self._overflowing
             self.seen["a count comes out of it"] += overflowing < self._overflowing
             self._overflowing = overflowing
-        if self._done % self.every == 0:
+        if self.seen["operations"] % self.every == 0:
             self.compare((name, *arguments))
         return answer
 
@@ -219,17 +216,12 @@ class Pair(FollowingAll):
         return getattr(self, f"steps_of_{name}")(answer, *arguments)  # type: ignore[no-any-return]
 
     def _is_refused(self, name: str, arguments: tuple[Any, ...], reason: str) -> None:
-        try:
-            for rule, given in self._steps(name, arguments, None):
-                PLAIN(rule)(self.reference, *given)
-        except Blocked as refused:
-            if refused.reason is not Refused[reason]:
-                told = f"refused because {reason}; the specification says {refused.reason.name}"
-                raise Differs(f"{name}{arguments}: {told}") from None
-            return
-        finally:
-            self.log.take_back()
-        raise Differs(f"{name}{arguments}: refused because {reason}; the specification allows it")
+        found = self.refusal(lambda: self._steps(name, arguments, None))
+        if found is None:
+            raise Differs(f"{name}{arguments}: refused because {reason}; the specification allows it")
+        if found is not REASONS[reason]:
+            told = f"refused because {reason}; the specification says {found.name}"
+            raise Differs(f"{name}{arguments}: {told}")
 
     def _follow(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:
         try:

@@ -35,6 +35,8 @@ def all_whole(name: str, values: object, least: int, most: int) -> tuple[int, ..
 
 def whole(name: str, value: object, least: int, most: int) -> int:
     """A whole number within bounds; BadInput if it is none."""
+    if type(value) is int and least <= value <= most:
+        return value
     try:
         number = index(value)  # type: ignore[arg-type]  # what is none says so
     except TypeError:

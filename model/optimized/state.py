@@ -72,7 +72,7 @@ class State(NamedTuple):
 @short
 def kind_of(entry: Any) -> Number:
     """Where the page's contents are."""
-    return (np.int64(entry) >> 28) & 7
+    return int(entry) >> 28 & 7
 
 
 @short

@@ -41,16 +41,12 @@ class Plainly:
 
     def __call__(self, function: Function) -> Function:
         """The same text, to be run on plain maps."""
-        made = self._made.get(function)
-        if made is not None:
-            return made
         text = asked(function)
         if text not in self._made:
             assert isinstance(text, FunctionType)
             code, names = text.__code__.replace(), self._namespace(text.__globals__)  # code remembers what it looked up
             self._made[text] = FunctionType(code, names, text.__name__, text.__defaults__, text.__closure__)
-        made = self._made[function] = self._made[text]
-        return made
+        return self._made[text]
 
     def _namespace(self, names: dict[str, Any]) -> dict[str, Any]:
         """The names of a chapter, those of functions of the specification for the text alone."""

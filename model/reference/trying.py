@@ -1,0 +1,51 @@
+"""A machine to try steps on: it reads what another holds, and keeps what is written to itself.
+
+trial = Trial(machine)
+twin = trial.begin()       # as the machine is now
+...                        # rules, run on the twin; the machine is as it was
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pagelaw.spec.language import Map
+from pagelaw.spec.machine import Machine
+
+from .journal import MAPS, NUMBERS, numbers_of
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Over(Map[K, V]):
+    """A map that holds what was written to it; everything else is as in the one under it."""
+
+    __slots__ = ("under",)
+    under: Map[K, V]
+
+    def __init__(self, under: Map[K, V]) -> None:
+        super().__init__(under.otherwise)
+        self.under = under
+
+    def __missing__(self, key: K) -> V:
+        return self.under[key]
+
+
+class Trial:
+    """A machine's twin, to try steps on. It is of use from `begin` until the machine is changed."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._twin = machine.copy()
+        self._maps: list[Over[Any, Any]] = [Over(getattr(machine, name)) for name in MAPS]
+        self._twin.__dict__.update(zip(MAPS, self._maps, strict=True))
+        self._twin.observer = None
+
+    def begin(self) -> Machine:
+        """The twin, as the machine is now."""
+        if any(self._maps):
+            for over in self._maps:
+                over.clear()
+        self._twin.__dict__.update(zip(NUMBERS, numbers_of(self._machine.__dict__), strict=True))
+        return self._twin
