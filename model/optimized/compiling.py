@@ -40,4 +40,4 @@ def short(function: Function) -> Function:
 
     Called from Python it runs as it is written, as the way into compiled code takes longer than that.
     """
-    return function if njit is None else register_jitable(function)  # type: ignore[no-any-return]
+    return function if njit is None else register_jitable(function)

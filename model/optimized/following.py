@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -48,8 +49,6 @@ frame_is_private, may_read, may_write, reference_count, may_be_scanned, key_of, 
     in_common.frame_is_private, translation.may_read, translation.may_write, frames.reference_count,
     sharing.may_be_scanned, sharing.key_of, sharing.nothing_matches, sharing.is_match,
 ))  # fmt: skip
-
-
 REASONS: dict[str, Refused] = dict(Refused.__members__)
 
 
@@ -108,14 +107,14 @@ class Following:
     refused: bool
     """Whether the manager has refused the operation."""
 
-    def refusal(self, steps: Callable[[], Steps]) -> Refused | None:
+    def refusal(self, steps: Callable[[], Steps]) -> Enum | None:
         """Why the specification refuses these steps, as its machine is now; None if it allows them."""
         machine, self.reference = self.reference, self.trial.begin()
         try:
             for rule, given in steps():
                 PLAIN(rule)(self.reference, *given)
         except Blocked as refused:
-            return REASONS[refused.reason.name]
+            return refused.reason
         finally:
             self.reference = machine
         return None
@@ -310,7 +309,7 @@ class Following:
 
     def _must_refuse(self, page: Page, due: str) -> None:
         found = self.refusal(lambda: self._scan(None, page, leaving=False))
-        if found is None or found.name != due:
+        if found is not REASONS[due]:
             raise Differs(f"scan of {page!r} in a batch: passed over as {due}")
 
     # Sharing in steps.
@@ -358,4 +357,4 @@ class Following:
 
 def reason(name: str) -> Any:
     """A reason of the specification by its name."""
-    return Refused[name]
+    return REASONS[name]

@@ -78,7 +78,7 @@ def made_short(shape: Shape, operations: Sequence[Operation], done: int) -> Faul
     return Fault(shape, tuple(kept), told[1], done)
 
 
-def batch(shape: Shape, seed: int, length: int = 250, every: int = 125) -> tuple[Counter[str], Fault | None]:
+def batch(shape: Shape, seed: int, length: int = 500, every: int = 250) -> tuple[Counter[str], Fault | None]:
     """So many operations drawn with a seed; what was seen, and the fault if there is one."""
     random, pair = Random(seed), Pair(shape)
     pair.every, pair.watched = every, False
@@ -98,7 +98,7 @@ def batch(shape: Shape, seed: int, length: int = 250, every: int = 125) -> tuple
 
 
 def hunt(
-    shapes: Sequence[Shape], seeds: Iterable[int], length: int = 250, every: int = 125
+    shapes: Sequence[Shape], seeds: Iterable[int], length: int = 500, every: int = 250
 ) -> tuple[Counter[str], Fault | None]:
     """Batches with these seeds, the shapes in turn, until one finds a fault; what was seen in all."""
     seen: Counter[str] = Counter()

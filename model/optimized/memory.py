@@ -254,7 +254,7 @@ class Core:
 
     def kind(self, page: int) -> int:
         """Where a page's contents are."""
-        return kind_of(self.state.pmap.item(page))
+        return int(kind_of(self.state.pmap.item(page)))
 
     def those(self, kinds: tuple[int, ...]) -> list[int]:
         """The pages whose contents are in places of these kinds."""

@@ -15,6 +15,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import current_thread, main_thread
 from typing import Any
 
@@ -67,6 +68,18 @@ def ending(name: str, seconds: float = LONGEST) -> Iterator[None]:
         raise Differs(f"{name} does not end") from None
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+@cache
+def asked_as(name: str) -> str:
+    """The name of what asks an operation of the manager, where that is not its method."""
+    return f"ask_{name}"
+
+
+@cache
+def followed_as(name: str) -> str:
+    """The name of what finds an operation's steps."""
+    return f"steps_of_{name}"
 
 
 class NeverEnds(Exception):
@@ -136,7 +149,7 @@ class Pair(FollowingAll):
 
     def do(self, name: str, *arguments: Any) -> Any:
         """An operation in both; the manager's answer. Differs says what is wrong."""
-        ask = getattr(self, f"ask_{name}", None) or getattr(self.memory, name)
+        ask = getattr(self, asked_as(name), None) or getattr(self.memory, name)
         try:
             if self.watched:
                 with ending(name):
@@ -213,7 +226,7 @@ class Pair(FollowingAll):
             self.seen["equal hashes, different bytes"] += name == "scan" and answer == FALSE_MATCH
 
     def _steps(self, name: str, arguments: tuple[Any, ...], answer: Any) -> Steps:
-        return getattr(self, f"steps_of_{name}")(answer, *arguments)  # type: ignore[no-any-return]
+        return getattr(self, followed_as(name))(answer, *arguments)  # type: ignore[no-any-return]
 
     def _is_refused(self, name: str, arguments: tuple[Any, ...], reason: str) -> None:
         found = self.refusal(lambda: self._steps(name, arguments, None))
