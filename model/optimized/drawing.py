@@ -45,7 +45,18 @@ def beginning(pair: Pair, random: Random) -> list[Operation]:
 
 
 def drawn(pair: Pair, random: Random) -> Operation:
-    """The next operation."""
+    """The next operation. Of a VM's vCPUs one is left that is not in the midst of a page-in."""
+    operation = anything(pair, random)
+    if operation[0] == "start_page_in":
+        coming = [page for page in pair.pages_of[operation[1]]
+                  if pair.memory.stages.get(pair.places[page], ("",))[0] == "coming in"]  # fmt: skip
+        if len(coming) >= pair.shape.vcpus - 1:
+            return "finish_page_in", operation[1], random.choice(coming).number
+    return operation
+
+
+def anything(pair: Pair, random: Random) -> Operation:
+    """Some operation, for which there may be no vCPU."""
     kind = random.randrange(24)
     if kind == 0 and pair.memory.free_frames == 0:
         off = [number for number, one in enumerate(pair.memory.vms) if not one.runs]

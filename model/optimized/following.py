@@ -68,6 +68,8 @@ class Shape:
     frames: int = 8
     low_frames: int | None = None
     slots: int = 7
+    vcpus: int = 3
+    """Of each VM; each page-in under way needs one."""
     domains: int = 1
     """Sharing domains: the VMs are dealt out to them in turn."""
     minimum: int = 1
@@ -189,7 +191,10 @@ class Following:
     def _cpu(self, page: Page) -> VCPU:
         """A vCPU that is not in the middle of a page-in."""
         s = self.reference
-        return next(cpu for cpu in s.each(VCPU, page.vm) if s.fetch[cpu] == NoFetch())
+        found = next((cpu for cpu in s.each(VCPU, page.vm) if s.fetch[cpu] == NoFetch()), None)
+        if found is None:
+            raise ValueError(f"{page!r} needs a vCPU to come in, and {self.shape.vcpus} are in the midst of a page-in")
+        return found
 
     def _make_writable(self, page: Page) -> Steps:
         s = self.reference
@@ -210,13 +215,16 @@ class Following:
         virtual = s.each(VPage, page.vm)[0]
         if s.guest_table[virtual] != Names(page):
             yield translation.guest_changes_table, (virtual, Names(page))
+            yield translation.guest_invalidates, (s.each(VCPU, page.vm)[0], virtual)
 
     def steps_of_read(self, _: Any, vm: int, ppn: int, word: int) -> Steps:
         """Through the window that the guest has."""
         s, page = self.reference, self.page(vm, ppn)
         yield from self._bring_in(page)
         yield from self._look_at(page)
-        yield from operations.read(s, s.each(VCPU, page.vm)[0], s.each(VPage, page.vm)[0], s.ids[Word][word])
+        cpu, virtual = s.each(VCPU, page.vm)[0], s.each(VPage, page.vm)[0]
+        yield from operations.translate(s, cpu, virtual, writing=False)
+        yield translation.load, (cpu, virtual, s.ids[Word][word])
 
     def steps_of_write(self, _: Any, vm: int, ppn: int, word: int, value: int) -> Steps:
         """The same."""
@@ -224,7 +232,8 @@ class Following:
         yield from self._make_writable(page)
         yield from self._look_at(page)
         cpu, virtual = s.each(VCPU, page.vm)[0], s.each(VPage, page.vm)[0]
-        yield from operations.write(s, cpu, virtual, s.ids[Word][word], Value(value))
+        yield from operations.translate(s, cpu, virtual, writing=True)
+        yield translation.store, (cpu, virtual, s.ids[Word][word], Value(value))
 
     def steps_of_write_pages(self, done: bool | None, vm: int, ppn: int, rows: tuple[tuple[int, ...], ...]) -> Steps:
         """Touched and written one by one; if it was refused, first those that cannot be touched."""
@@ -295,9 +304,10 @@ class Following:
         """One page after the other."""
         for place, one in zip(places, found, strict=True):
             page = self.pages[place]
-            if one in (NOT_PRIVATE, PINNED):
-                with_reason = "NOT_PRIVATE" if one == NOT_PRIVATE else "PINNED"
-                self._must_refuse(page, with_reason)
+            if one == NOT_PRIVATE:
+                self._must_not_be_scanned(page)
+            elif one == PINNED:
+                self._must_refuse(page, "PINNED")
             elif one == HINT_PRESENT:
                 self._has_left_it(page)
             elif one == TABLE_FULL:
@@ -306,6 +316,14 @@ class Following:
             else:
                 self.seen[f"batch outcome {one}"] += 1
                 yield from self._scan(one, page, leaving=False)
+
+    def _must_not_be_scanned(self, page: Page) -> None:
+        try:
+            PLAIN(sharing.scan_finds_shared_frame)(self.reference, page)
+        except Blocked as refused:
+            if refused.reason is Refused.NOT_PRIVATE:
+                return
+        raise Differs(f"scan of {page!r} in a batch: passed over, and it may be scanned")
 
     def _must_refuse(self, page: Page, due: str) -> None:
         found = self.refusal(lambda: self._scan(None, page, leaving=False))

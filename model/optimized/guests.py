@@ -70,7 +70,7 @@ class Guests(Core):
         if rest or not count:
             raise BadInput("bytes of whole pages", held.size, f"a multiple of {self.page_bytes}")
         first = self.place(vm, ppn)
-        self.place(vm, first - int(self.state.first_page[vm]) + count - 1)
+        self.place(vm, first - self.first_pages[vm] + count - 1)
         self.running(vm)
         if (self.state.pmap[first : first + count] >> 28 & 7).any():
             raise Refusal("NOT_UNTOUCHED")
@@ -205,7 +205,7 @@ class Guests(Core):
         """Driver and server agree again: every annotation is cleared."""
         if self.running(vm).driver != "reset":
             raise Refusal("NO_RESET_PENDING")
-        s, first = self.state, int(self.state.first_page[vm])
+        s, first = self.state, self.first_pages[vm]
         kinds = s.pmap[first : first + self.vms[vm].maximum] >> 28 & 7
         for at in np.flatnonzero(kinds == BALLOONED).tolist():
             set_entry(s, first + at, UNTOUCHED, 0)
@@ -274,7 +274,7 @@ class Guests(Core):
 
     def power_off(self, vm: int) -> None:
         """A VM is off, and has nothing any more; its transfers have to be over."""
-        of, first = self.running(vm), int(self.state.first_page[vm])
+        of, first = self.running(vm), self.first_pages[vm]
         pages = range(first, first + of.maximum)
         if self.pins and any(self.pins[self.frame(page)] for page in pages if self.has_frame(page)):
             raise Refusal("PINNED")

@@ -224,6 +224,8 @@ class Core:
         self.reserved_memory = self.reserved_swap = 0
         self.stages: dict[int, tuple[Any, ...]] = {}
         """Operations under way: by page, the stage, and what it holds."""
+        self.first_pages: list[int] = self.state.first_page.tolist()
+        """The place of each VM's first page."""
         self.bytes = self.state.words.view(np.uint8)
         """What is in every frame, byte by byte."""
         self.low_frames = low_memory(machine)
@@ -243,7 +245,7 @@ class Core:
     def place(self, vm: int, ppn: int) -> int:
         """The place of a page in the pmap."""
         size = self.vm(vm).maximum
-        return int(self.state.first_page[vm]) + whole("page", ppn, 0, size - 1)
+        return self.first_pages[vm] + whole("page", ppn, 0, size - 1)
 
     def running(self, vm: int) -> VM:
         """A VM that runs."""

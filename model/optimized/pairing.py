@@ -23,7 +23,7 @@ import numpy as np
 
 from pagelaw.spec import devices, sharing, translation
 from pagelaw.spec.language import VM, Blocked, Contents
-from pagelaw.spec.vocabulary import Domain, NoEntry, NoHint, Page
+from pagelaw.spec.vocabulary import Domain, HintFrame, NoEntry, Page
 
 from ..reference.operations import hinted_alike
 from ..reference.setup import Hashing as ReferenceHashing
@@ -106,7 +106,7 @@ class Pair(FollowingAll):
         ), shape.hashed)  # fmt: skip
         shift = 3 * shape.width - 48  # a hint stores the upper 112 - 3 * width bits of a hash
         self.reference = machine(Sizes(
-            vms=len(shape.pages), pages=shape.pages, vcpus=min(max(shape.pages), 8), virtual_pages=1,
+            vms=len(shape.pages), pages=shape.pages, vcpus=shape.vcpus, virtual_pages=1,
             frames=shape.frames, low_frames=shape.low_frames or shape.frames, slots=shape.slots, transfers=3,
             domains=shape.domains, words=shape.words, values=shape.values, minimum=shape.minimum,
             overhead=shape.overhead,
@@ -205,14 +205,16 @@ class Pair(FollowingAll):
 
     def _note(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:
         """What is worth counting, before the specification follows."""
-        if name == "write" and self.memory.stages.get(place := self.memory.place(*arguments[:2]), ("",))[0] == "found":
-            self._written.add(place)
-        if name == "compare":
-            place = self.memory.place(*arguments)
+        if name == "write" and self.memory.stages:
+            place = self.place(self.page(*arguments[:2]))
+            if self.memory.stages.get(place, ("",))[0] == "found":
+                self._written.add(place)
+        elif name == "compare":
+            place = self.place(self.page(*arguments))
             self.seen["a page changes between scan and comparison"] += not answer and place in self._written
             self.seen["equal hashes, different bytes"] += not answer and place not in self._written
             self._written.discard(place)
-        if name in ("scan", "start_share"):
+        elif name in ("scan", "start_share"):
             page = self.page(*arguments[:2])
             key, domain = key_of(self.reference, page), self.reference.domain[page.vm]
             self.seen["a hint agrees in part only"] += any(
@@ -249,7 +251,7 @@ class Pair(FollowingAll):
     def _drop_stale_hints(self, name: str) -> None:
         """Hints that the manager has no more must be stale."""
         hints = self.reference.hint  # what was never written holds none
-        for page in [page for page, hint in hints.items() if hint != NoHint()]:
+        for page in [page for page, hint in hints.items() if isinstance(hint, HintFrame)]:
             if not has_hint(self.memory.state, self.places[page]):
                 self.seen["stale hint dropped"] += 1
                 try:

@@ -247,7 +247,7 @@ class Memory(Devices):
 
     def has_private_pages(self, vm: int) -> bool:
         """Whether any page of a VM has a frame of its own."""
-        first = int(self.state.first_page[vm])
+        first = self.first_pages[vm]
         return bool(self.scannable(np.arange(first, first + self.vms[vm].maximum)).any())
 
     def pick_for_paging(self, vm: int, ppn: int) -> None:

@@ -149,6 +149,11 @@ def reach(s: Machine, cpu: VCPU, virtual: VPage, writing: bool) -> Steps:
         yield from bring_in(s, named.page, cpu)
         if writing:
             yield from make_writable(s, named.page)
+    yield from translate(s, cpu, virtual, writing)
+
+
+def translate(s: Machine, cpu: VCPU, virtual: VPage, writing: bool) -> Steps:
+    """The translation of a page that is there, for writing one that may be written, is filled and cached."""
     entry = s.tlb[cpu, virtual]
     if isinstance(entry, Cached) and (not writing or (entry.writable and entry.dirty)):
         return
