@@ -151,6 +151,9 @@ def test_without_a_free_frame_a_page_waits() -> None:
         ({"take_over": None}, "take_over is None: it must be True or False"),
         ({"low_frames": 0}, "low_frames is 0: it must be 1 to 8"),
         ({"low_frames": 9}, "low_frames is 9: it must be 1 to 8"),
+        ({"low_reserve": 1}, "low_reserve is 1: it must be 0"),
+        ({"low_frames": 3, "low_reserve": 4}, "low_reserve is 4: it must be 0 to 3"),
+        ({"displace": 1}, "displace is 1: it must be True or False"),
         ({"remap_after": -1}, "remap_after is -1: it must be 0 to"),
         ({"pages": 4}, "pages of a VM is 4: it must be a whole number for each VM"),
         ({"frames": "8"}, "frames is '8': it must be a whole number, 1 to"),
@@ -355,6 +358,47 @@ def test_without_a_free_low_frame_nothing_is_bounced_or_moved() -> None:
     memory.end_transfer(transfer)
     memory.remap(0, 0)
     assert memory.frame(0) == 0
+
+
+def test_the_last_low_frames_are_for_devices_and_hot_pages() -> None:
+    memory = small(frames=4, low_frames=2, low_reserve=1, remap_after=0)
+    for ppn in range(3):
+        memory.write(0, ppn, 0, b"a")
+    assert [memory.frame(ppn) for ppn in range(3)] == [2, 3, 0]
+    before = kept(memory)
+    for ask in (lambda: memory.write(0, 3, 0, b"a"), lambda: memory.write_pages(0, 3, bytes(4096))):
+        with pytest.raises(Refusal, match="kept for devices"):
+            ask()
+    assert kept(memory) == before
+    transfer = memory.start_transfer(0, 0, writes=False)
+    assert transfer.buffer == 1
+    with pytest.raises(Refusal, match="no free frame"):
+        memory.write(0, 3, 0, b"a")
+    memory.end_transfer(transfer)
+    memory.remap(0, 0)
+    assert memory.frame(0) == 1
+
+
+def test_a_page_makes_room_for_a_hot_one() -> None:
+    memory = small(frames=4, low_frames=1, remap_after=0, displace=True)
+    for ppn in range(3):
+        memory.write(0, ppn, 0, bytes([ppn]))
+    memory.end_transfer(memory.start_transfer(0, 0, writes=False))
+    with pytest.raises(Refusal, match="low frame free"):
+        memory.make_room(0, 1, 0, 0)
+    memory.write(0, 3, 0, b"\3")
+    with pytest.raises(Refusal, match="no free frame"):
+        memory.make_room(0, 3, 0, 0)
+    memory.set_balloon_target(0, 1)
+    memory.start_driver(0)
+    memory.reset_driver(0)
+    memory.inflate(0, 2)
+    for page, hot, reason in ((3, 1, "not hot"), (1, 0, "same zone")):
+        with pytest.raises(Refusal, match=reason):
+            memory.make_room(0, page, 0, hot)
+    memory.make_room(0, 3, 0, 0)
+    memory.remap(0, 0)
+    assert (memory.frame(0), memory.frame(3) > 0, memory.read(0, 3, 0, 1)) == (0, True, b"\3")
 
 
 def test_many_hashes_at_once_are_those_of_one_at_a_time() -> None:

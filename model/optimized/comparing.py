@@ -57,7 +57,18 @@ from pagelaw.spec.vocabulary import (
 from .records import hash_in_hint, hash_in_shared, ppn_in_hint, vm_in_hint
 from .scanning import has_hint, is_private
 from .sharing import Memory
-from .state import BALLOONED, FREE_FRAME, FREE_LOW, FREE_RECORD, NOTHING, SHARED, SWAPPED, UNTOUCHED, number_of
+from .state import (
+    BALLOONED,
+    FREE_FRAME,
+    FREE_LOW,
+    FREE_LOW_FRAMES,
+    FREE_RECORD,
+    NOTHING,
+    SHARED,
+    SWAPPED,
+    UNTOUCHED,
+    number_of,
+)
 from .table import count_of, find_shared, frame_of_hint, frame_of_shared, link_of, page_of_hint
 
 STAGES: dict[str, type[Operation]] = {
@@ -210,6 +221,8 @@ def of_frames(memory: Memory, reference: Reference) -> Iterator[Difference]:
             frame = int(s.words[frame, 0])
         due = {mpn.number for mpn in reference.ids[MPN] if reference.frame[mpn] == Free() and reference.low[mpn] == low}
         yield from unless_equal(what, sorted(free), sorted(due) if of_low or which == FREE_FRAME else [])
+    low = sum(reference.frame[mpn] == Free() and reference.low[mpn] for mpn in reference.ids[MPN])
+    yield from unless_equal("number of free low frames", int(s.numbers[FREE_LOW_FRAMES]), low if of_low else 0)
     yield from unless_equal("number of free frames", memory.free_frames, reference.free_frames)
     yield from unless_equal("reserved memory", memory.reserved_memory, reference.reserved_memory)
     yield from unless_equal("reserved swap space", memory.reserved_swap, reference.reserved_swap)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -23,6 +24,22 @@ with suppress(ImportError):
         from numba.extending import register_jitable
 
 IS_COMPILED = njit is not None
+
+
+def forget_older(folder: Path) -> None:
+    """Forget what was compiled before any file of a folder was changed.
+
+    What is compiled contains what it calls, and numba looks only at the file that a function itself is in.
+    """
+    newest = max(one.stat().st_mtime for one in folder.glob("*.py"))
+    for index in (folder / "__pycache__").glob("*.nbi"):
+        with suppress(OSError):
+            if index.stat().st_mtime < newest:
+                index.unlink()
+
+
+if IS_COMPILED:
+    forget_older(Path(__file__).parent)
 
 
 def compiled(function: Function, keep: bool = True) -> Function:

@@ -143,20 +143,38 @@ class Devices(Guests):
             self.mark_held(transfer.page)
 
     def remap(self, vm: int, ppn: int) -> None:
-        """A hot page moves from a high frame of its own to a free low one. Its hint is of the new frame then."""
-        page, s = self.place(vm, ppn), self.state
+        """A hot page moves from a high frame of its own to a free low one, even one that is kept for devices."""
+        page = self.place(vm, ppn)
         if not self.is_hot(page):
             raise Refusal("NOT_HOT")
         if self.has_frame(page) and not self.is_high(self.frame(page)):
             raise Refusal("SAME_ZONE")
+        self.move(vm, page, FREE_LOW)
+
+    def make_room(self, vm: int, ppn: int, hot_vm: int, hot_ppn: int) -> None:
+        """A page leaves low memory for a high frame, as no low frame is free for a hot page, the second one."""
+        page, hot, s = self.place(vm, ppn), self.place(hot_vm, hot_ppn), self.state
+        if not self.machine.displace:
+            raise Refusal("NOT_IN_USE_BY_READING")
+        if not (self.is_hot(hot) and is_private(s, hot) and self.is_high(self.frame(hot))):
+            raise Refusal("NOT_HOT")
+        if s.numbers[FREE_LOW] != NOTHING:
+            raise Refusal("LOW_FRAME_FREE")
+        if self.has_frame(page) and self.is_high(self.frame(page)):
+            raise Refusal("SAME_ZONE")
+        self.move(vm, page, FREE_FRAME)
+
+    def move(self, vm: int, page: int, to: int) -> None:
+        """A page with a frame of its own gets another in low or high memory. Its hint is of the new frame then."""
+        s = self.state
         self.running(vm)
         self.idle(page)
-        if s.numbers[FREE_LOW] == NOTHING:
+        if s.numbers[to] == NOTHING:
             raise Refusal("NO_FREE_FRAME")
         if not is_private(s, page):
             raise Refusal("NOT_PRIVATE" if self.has_frame(page) else "NOT_MAPPED")
         self.not_pinned(page)
-        old, new = self.frame(page), int(take_from(s, FREE_LOW))
+        old, new = self.frame(page), int(take_from(s, to))
         s.words[new] = s.words[old]
         if has_hint(s, page):
             record = number_of(s.pmap[page])

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from .pairing import Pair
-from .state import BALLOONED, PRIVATE_KINDS, SHARED, SWAPPED
+from .state import BALLOONED, FREE_LOW, NOTHING, PRIVATE_KINDS, SHARED, SWAPPED
 
 Operation = tuple[Any, ...]
 """Its name, and its arguments."""
@@ -141,6 +141,9 @@ def of_a_transfer(pair: Pair, random: Random) -> Operation:
 def of_a_hot_page(pair: Pair, random: Random) -> Operation:
     """A page that was copied moves, if it can, or is copied again; and transfers end."""
     copied = [place for place in range(len(pair.pages)) if pair.memory.copied[place]]
+    full = pair.memory.state.numbers[FREE_LOW] == NOTHING
+    if pair.shape.displace and random.random() < (0.8 if full else 0.2):
+        return to_make_room(pair, random, copied)
     if copied and random.random() < 0.6:
         vm, ppn = pair.numbers(random.choice(copied))
         return random.choice((("remap", vm, ppn), ("start_transfer", random.randrange(3), vm, ppn, True)))
@@ -149,6 +152,16 @@ def of_a_hot_page(pair: Pair, random: Random) -> Operation:
         return random.choice((("end_transfer", number), ("device_read", number, random.randrange(pair.shape.words))))
     vm, ppn = some_page(pair, random)
     return random.choice((("remap", vm, ppn), ("start_transfer", random.randrange(3), vm, ppn, random.random() < 0.5)))
+
+
+def to_make_room(pair: Pair, random: Random, copied: list[int]) -> Operation:
+    """A page, most often one in low memory, is to make room for another, most often a hot one."""
+    memory = pair.memory
+    low = [place for place in memory.those(PRIVATE_KINDS) if not memory.is_high(memory.frame(place))]
+    hot = [place for place in copied if memory.is_hot(place)]
+    leaves, comes = (pair.numbers(random.choice(fit)) if fit and random.random() < 0.9 else some_page(pair, random)
+                     for fit in (low, hot))  # fmt: skip
+    return "make_room", *leaves, *comes
 
 
 def of_a_copy(pair: Pair, random: Random) -> Operation:

@@ -21,6 +21,7 @@ from pagelaw.spec.vocabulary import (
     VCPU,
     Ballooned,
     ComingIn,
+    Free,
     Idle,
     Mapped,
     Names,
@@ -67,6 +68,8 @@ class Shape:
     pages: tuple[int, ...] = (4, 4)
     frames: int = 8
     low_frames: int | None = None
+    low_reserve: int = 0
+    displace: bool = False
     slots: int = 7
     vcpus: int = 3
     """Of each VM; each page-in under way needs one."""
@@ -143,9 +146,15 @@ class Following:
         frames: tuple[MPN, ...] = self.reference.ids[MPN]
         if stage[0] == "coming in":
             return frames[int(stage[1])]
-        if self.memory.kind(place) in (UNTOUCHED, BALLOONED, SWAPPED):
-            return operations.first_free_frame(self.reference)
+        if self.refused or self.memory.kind(place) in (UNTOUCHED, BALLOONED, SWAPPED):
+            return self.free_frame()
         return frames[self.memory.frame(place)]
+
+    def free_frame(self) -> MPN:
+        """One that a page may get; if there is none, one that is free."""
+        s = self.reference
+        found = operations.first_free_frame(s)
+        return found if s.frame[found] == Free() else operations.first_free_frame(s, low=True)
 
     # What each is in steps of the specification.
 
@@ -155,7 +164,8 @@ class Following:
         yield power.power_vm_on, (name,)
         held = self.memory.vms[vm].held
         for number in range(self.shape.overhead):
-            yield power.take_overhead_frame, (name, self.reference.ids[MPN][held[number] if held else 0])
+            frame = self.reference.ids[MPN][held[number]] if held else self.free_frame()
+            yield power.take_overhead_frame, (name, frame)
 
     def steps_of_power_off(self, answer: Any, vm: int) -> Steps:
         """As the reference does it; transfers are not ended for it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pagelaw.spec import balloon, devices, paging, sharing
+from pagelaw.spec import balloon, devices, frames, paging, sharing
 from pagelaw.spec import operations as in_common
 from pagelaw.spec.language import VM as Name
 from pagelaw.spec.language import Value, Word
@@ -33,6 +33,7 @@ from .devices import Transfer
 from .following import PLAIN, Differs, Following, Steps, frame_is_private, nothing_matches
 from .state import SWAPPED, number_of
 
+is_kept_for_devices = PLAIN(frames.is_kept_for_devices)
 may_be_victim, may_lose_a_page = PLAIN(paging.may_be_victim), PLAIN(paging.may_lose_a_page)
 
 
@@ -164,7 +165,7 @@ class FollowingAll(Following):
         """By some vCPU, into the frame that was chosen."""
         page = self.page(vm, ppn)
         coming = self.memory.stages.get(self.place(page), ("",))[0] == "coming in"
-        frame = self.frame(page) if coming else operations.first_free_frame(self.reference)
+        frame = self.frame(page) if coming else self.free_frame()
         yield paging.start_page_in, (self._cpu(page), page, frame)
 
     def steps_of_finish_page_in(self, _: Any, vm: int, ppn: int) -> Steps:
@@ -215,6 +216,7 @@ class FollowingAll(Following):
             if started is not None and started.buffer is not None and not self.refused:
                 buffer = s.ids[MPN][started.buffer]
             self.seen["a bounce buffer is taken"] += not self.refused
+            self.seen["a kept frame is taken for a buffer"] += not self.refused and is_kept_for_devices(s, buffer)
             yield (devices.start_bounce_in if writes else devices.start_bounce_out), (transfer, page, buffer)
         else:
             yield start, (transfer, page)
@@ -226,9 +228,18 @@ class FollowingAll(Following):
     def steps_of_remap(self, _: Any, vm: int, ppn: int) -> Steps:
         """To the frame that was chosen."""
         s, page = self.reference, self.page(vm, ppn)
-        self.seen["a page with a hint moves"] += not self.refused and s.hint[page] != NoHint()
-        yield from operations.remap(s, page, operations.first_free_frame(s, low=True) if self.refused
-                                    else s.ids[MPN][self.memory.frame(self.place(page))])  # fmt: skip
+        new = operations.first_free_frame(s, low=True) if self.refused else self.frame(page)
+        if not self.refused:
+            self.seen["a page with a hint moves"] += s.hint[page] != NoHint()
+            self.seen["a hot page gets a kept frame"] += is_kept_for_devices(s, new)
+        yield from operations.remap(s, page, new)
+
+    def steps_of_make_room(self, _: Any, vm: int, ppn: int, hot_vm: int, hot_ppn: int) -> Steps:
+        """To the frame that was chosen; if it was refused, to a high one, whether or not it is free."""
+        s, page = self.reference, self.page(vm, ppn)
+        high = operations.first_free_frame(s, low=False)
+        new = (s.ids[MPN][-1] if s.low[high] else high) if self.refused else self.frame(page)
+        yield from operations.make_room(s, page, self.page(hot_vm, hot_ppn), new)
 
     def steps_of_device_write(self, _: Any, number: int, word: int, value: int) -> Steps:
         """The same step."""

@@ -74,8 +74,7 @@ class Guests(Core):
         self.running(vm)
         if (self.state.pmap[first : first + count] >> 28 & 7).any():
             raise Refusal("NOT_UNTOUCHED")
-        if self.free_frames < count:
-            raise Refusal("NO_FREE_FRAME")
+        self.frames_for_pages(count)
         frames = np.zeros(count, np.int64)
         touch_many(self.state, first, frames)
         self.state.words[frames] = held.view(np.uint64).reshape(count, -1)
@@ -105,8 +104,7 @@ class Guests(Core):
         kind = self.kind(page)
         if kind == BALLOONED:
             self.idle(page)
-            if self.free_frames == 0:
-                raise Refusal("NO_FREE_FRAME")
+            self.frames_for_pages(1)
             self.pop(vm, page)
             kind = UNTOUCHED
         if kind == UNTOUCHED:
@@ -170,8 +168,7 @@ class Guests(Core):
         self.running(vm)
         self.room_for_one_more()
         self.idle(page)
-        if self.free_frames == 0:
-            raise Refusal("NO_FREE_FRAME")
+        self.frames_for_pages(1)
         if self.kind(page) != SWAPPED:
             raise Refusal("NOT_SWAPPED")
         self.begin(page, "coming in", self.new_frame())
@@ -266,8 +263,7 @@ class Guests(Core):
             raise Refusal("NO_MEMORY_TO_RESERVE")
         if swap > self.machine.slots:
             raise Refusal("NO_SWAP_TO_RESERVE")
-        if self.free_frames < of.overhead:
-            raise Refusal("NO_FREE_FRAME")
+        self.frames_for_pages(of.overhead)
         self.reserved_memory, self.reserved_swap = memory, swap
         of.runs, of.target = True, of.minimum
         of.held = [self.new_frame() for _ in range(of.overhead)]

@@ -31,6 +31,7 @@ CORNERS = (
     "the last user takes a frame over", "a page leaves without a write", "a page leaves for the copy of its frame",
     "a copy goes", "a slot has three users",
     "a bounce buffer is taken", "what a device wrote to a buffer arrives", "a page with a hint moves",
+    "a kept frame is taken for a buffer", "a hot page gets a kept frame", "make_room",
 )  # fmt: skip
 """What a run has to come to, beside all that is refused."""
 
@@ -153,6 +154,8 @@ SHAPES = (
     Shape(pages=(5, 3), frames=9, words=1, values=2, swap_shared=True),
     Shape(pages=(5, 4), frames=9, slots=9, values=2, take_over=True, keep_slot=True, swap_shared=True),
     Shape(frames=10, low_frames=4), Shape(pages=(5, 4), frames=10, low_frames=4, take_over=True, keep_slot=True),
+    Shape(frames=9, low_frames=2, low_reserve=1, displace=True),
+    Shape(pages=(5, 4), frames=10, low_frames=3, low_reserve=2, displace=True),
 )  # fmt: skip
 """Small machines: of real bytes and by number, with good and weak hashes, with few records, with wide numbers; with two
 sharing domains; where the last user takes a frame over, where copies are kept of pages and of frames."""

@@ -27,6 +27,7 @@ from .state import (
     FREE_FRAME,
     FREE_FRAMES,
     FREE_LOW,
+    FREE_LOW_FRAMES,
     FREE_RECORD,
     HINTED,
     HINTED_HELD,
@@ -72,6 +73,10 @@ class Machine:
     slots: int
     low_frames: int | None = None
     """The first so many frames are low memory, which devices reach; all of them if nothing is said."""
+    low_reserve: int = 0
+    """Of low memory the last so many free frames are for devices and hot pages only (R-52)."""
+    displace: bool = False
+    """Whether a page in low memory makes room for a hot one if no low frame is free (R-47)."""
     remap_after: int = 16
     """A page is hot that was copied more often through a bounce buffer."""
     records: int | None = None
@@ -103,6 +108,7 @@ class Machine:
         bounds = [("VMs", vms, 1, 1 << 16), ("pages in all", sum(self.pages), 1, LARGEST)]
         bounds += [("count_top", self.count_top, 2, 65_535), ("remap_after", self.remap_after, 0, LARGEST)]
         bounds += [("low_frames", self.low_frames, 1, self.frames)] if self.low_frames is not None else []
+        bounds += [("low_reserve", self.low_reserve, 0, low_memory(self))]
         bounds += [("width", self.width, 24, 28)] if self.width is not None else []
         bounds += [("records", self.records, 0, LARGEST - 1)] if self.records is not None else []
         bounds += [("buckets", self.buckets, 1, 1 << 24)] if self.buckets is not None else []
@@ -117,7 +123,7 @@ class Machine:
         for size, least in zip(self.pages, self.minimum, strict=True):
             if not 0 <= least <= size:
                 raise BadInput("minimum", least, f"0 to the size of its VM, {size:,}")
-        for name in ("by_number", "take_over", "keep_slot", "swap_shared"):
+        for name in ("displace", "by_number", "take_over", "keep_slot", "swap_shared"):
             if not isinstance(getattr(self, name), bool):
                 raise BadInput(name, repr(getattr(self, name)), "True or False")
         if self.buckets is not None and self.buckets & (self.buckets - 1):
@@ -157,7 +163,7 @@ def new_state(machine: Machine) -> State:
             overflow_records=np.zeros(users // machine.count_top + 1, np.int64),
             overflow_counts=np.zeros(users // machine.count_top + 1, np.int64),
             operated=np.zeros(MOST_OPERATIONS, np.int64),
-            numbers=np.zeros(8, np.int64),
+            numbers=np.zeros(9, np.int64),
             first_page=np.concatenate([[0], np.cumsum(machine.pages)]).astype(np.int64),
             width=np.uint64(width),
             bucket_bits=np.uint64(bits),
@@ -167,7 +173,7 @@ def new_state(machine: Machine) -> State:
         raise BadInput("frames", machine.frames, "what fits into the memory of this computer") from None
     chain(state.words[:, 0], NOTHING)
     low = low_memory(machine)
-    state.numbers[FREE_LOW], state.numbers[LOW_FRAMES] = NOTHING, low
+    state.numbers[FREE_LOW], state.numbers[LOW_FRAMES], state.numbers[FREE_LOW_FRAMES] = NOTHING, low, low
     if low:
         state.numbers[FREE_LOW], state.numbers[FREE_FRAME] = 0, low
         state.words[low - 1, 0] = NOTHING
@@ -272,10 +278,14 @@ class Core:
 
     def new_frame(self) -> int:
         """A frame that was free; nobody has cleared it yet."""
-        frame = int(take_frame(self.state))
-        if frame == NOTHING:
-            raise Refusal("NO_FREE_FRAME")
-        return frame
+        self.frames_for_pages(1)
+        return int(take_frame(self.state))
+
+    def frames_for_pages(self, count: int) -> None:
+        """Refuse if fewer frames are free that are not kept for devices: of low memory the last few are (R-52)."""
+        kept = min(int(self.state.numbers[FREE_LOW_FRAMES]), self.machine.low_reserve)
+        if self.free_frames - kept < count:
+            raise Refusal("KEPT_FOR_DEVICES" if kept else "NO_FREE_FRAME")
 
     def let_go(self, page: int) -> None:
         """A page no longer uses its frame: one of its own is free again, a shared one has one user less."""

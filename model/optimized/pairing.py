@@ -102,6 +102,7 @@ class Pair(FollowingAll):
             domains=tuple(number % shape.domains for number in range(len(shape.pages))),
             records=shape.records, buckets=shape.buckets, width=shape.width,
             count_top=shape.count_top, by_number=shape.by_number, low_frames=shape.low_frames, remap_after=1,
+            low_reserve=shape.low_reserve, displace=shape.displace,
             take_over=shape.take_over, keep_slot=shape.keep_slot, swap_shared=shape.swap_shared,
         ), shape.hashed)  # fmt: skip
         shift = 3 * shape.width - 48  # a hint stores the upper 112 - 3 * width bits of a hash
@@ -109,7 +110,7 @@ class Pair(FollowingAll):
             vms=len(shape.pages), pages=shape.pages, vcpus=shape.vcpus, virtual_pages=1,
             frames=shape.frames, low_frames=shape.low_frames or shape.frames, slots=shape.slots, transfers=3,
             domains=shape.domains, words=shape.words, values=shape.values, minimum=shape.minimum,
-            overhead=shape.overhead,
+            overhead=shape.overhead, low_reserve=shape.low_reserve, displace=shape.displace,
             count_top=shape.count_top, sample_size=1, take_over=shape.take_over, keep_slot=shape.keep_slot,
             swap_shared=shape.swap_shared,
         ), ReferenceHashing(self.hash_of, lambda key: key >> shift))  # fmt: skip

@@ -27,10 +27,11 @@ NUMBER = (1 << 28) - 1
 NOTHING = (1 << 32) - 1
 """No frame, no slot: the end of a chain."""
 
-FREE_FRAME, FREE_FRAMES, FREE_RECORD, RECORDS, OVERFLOWING, IN_OPERATION, FREE_LOW, LOW_FRAMES = range(8)
+(FREE_FRAME, FREE_FRAMES, FREE_RECORD, RECORDS, OVERFLOWING, IN_OPERATION,
+ FREE_LOW, LOW_FRAMES, FREE_LOW_FRAMES) = range(9)  # fmt: skip
 """The single numbers: the first free frame, of high memory if there is some, and how many are free in all, the first
 free record, records in use, entries in use of the overflow table, and pages that an operation has; the first free frame
-of low memory, and how many frames that has: none if no memory is high."""
+of low memory, how many frames that has (none if no memory is high), and how many of them are free."""
 
 EIGHT = 8
 Array = Any
@@ -95,7 +96,7 @@ def set_tried(s: State, page: Number, tried: bool) -> None:
 
 @short
 def take_frame(s: State) -> Number:
-    """The first free frame, of low memory only if there is no other; or NOTHING."""
+    """The first free frame, of low memory only if there is no other; or NOTHING. None of them is kept for devices."""
     return take_from(s, FREE_LOW if s.numbers[FREE_FRAME] == NOTHING else FREE_FRAME)
 
 
@@ -106,13 +107,18 @@ def take_from(s: State, which: Number) -> Number:
     if frame != NOTHING:
         s.numbers[which] = np.int64(s.words[frame, 0])
         s.numbers[FREE_FRAMES] -= 1
+        if which == FREE_LOW:
+            s.numbers[FREE_LOW_FRAMES] -= 1
     return frame
 
 
 @short
 def free_frame(s: State, frame: Number) -> None:
     """A frame has no use any more: its first word names the next free one."""
-    which = FREE_LOW if frame < s.numbers[LOW_FRAMES] else FREE_FRAME
+    which = FREE_FRAME
+    if frame < s.numbers[LOW_FRAMES]:
+        which = FREE_LOW
+        s.numbers[FREE_LOW_FRAMES] += 1
     s.words[frame, 0] = np.uint64(s.numbers[which])
     s.numbers[which] = frame
     s.numbers[FREE_FRAMES] += 1

@@ -27,7 +27,7 @@ WORD = 8
 TELLS = ("driver", "balloon_target", "swap_target")
 """Decisions of policy that the manager keeps to: all that a trace can tell of."""
 
-OPTIONS = ("take_over", "keep_slot", "swap_shared")
+OPTIONS = ("displace", "take_over", "keep_slot", "swap_shared")
 """Freedoms of `pagelaw.spec.profiles` that the manager can take."""
 LOW_MEMORY = {"frames": 10, "low": ["f0", "f1", "f2", "f3"], "low_reserve": 0, "remap_after": 1,
               "vms": [{"name": name, "pages": 6, "minimum": 1} for name in "AB"],
@@ -70,9 +70,7 @@ class Optimized:
                 "options": self.options, "machine": self.needs}  # fmt: skip
 
     def reset(self, machine: dict[str, Any]) -> dict[str, Any]:
-        """A new machine; none with low memory that is kept for devices."""
-        if machine.get("low_reserve"):
-            return {"unsupported": True}
+        """A new machine."""
         given = machine["vms"]
         self.vms = {vm["name"]: number for number, vm in enumerate(given)}
         self.words = machine.get("words", 1)
@@ -81,7 +79,8 @@ class Optimized:
             pages=tuple(vm["pages"] for vm in given), minimum=tuple(vm.get("minimum", 0) for vm in given),
             overhead=tuple(vm.get("overhead", 0) for vm in given), domains=tuple(vm.get("domain", 0) for vm in given),
             frames=machine["frames"], slots=machine.get("slots", 0), count_top=machine.get("count_top", 65_535),
-            low_frames=len(machine["low"]) if "low" in machine else None, remap_after=machine.get("remap_after", 1),
+            low_frames=len(machine["low"]) if "low" in machine else None, low_reserve=machine.get("low_reserve", 0),
+            remap_after=machine.get("remap_after", 1),
             **self.options,
         ))  # fmt: skip
         return {}

@@ -50,7 +50,7 @@ def test_a_page_takes_twenty_two_bytes_however_many_there_are() -> None:
         assert size["bytes a page"] < 22.2
 
 
-def test_a_batch_is_twenty_times_as_fast_as_step_by_step() -> None:
+def test_a_batch_is_several_times_as_fast_as_step_by_step() -> None:
     """Operations compared in a second of processor time, both in this run."""
     for seed, shape in enumerate(SHAPES):  # what is made, or compiled, when it is first called
         batch(shape, seed)
@@ -71,4 +71,4 @@ def test_a_batch_is_twenty_times_as_fast_as_step_by_step() -> None:
     case("runTest").runTest()
     stepwise = count[0] / (time.process_time() - started)
     print(f"\nbatched {batched:,.0f} operations a second, step by step {stepwise:,.0f}: {batched / stepwise:.1f} times")
-    assert batched >= 5 * stepwise
+    assert batched >= 8 * stepwise
