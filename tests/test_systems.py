@@ -57,8 +57,9 @@ def test_the_memory_manager_conforms() -> None:
 WITH = {
     "frames taken over": ["--option", "take_over"],
     "slots kept": ["--option", "keep_slot"], "copies of shared frames": ["--option", "swap_shared"],
-    "high memory": ["--low"],
-    "all of it": ["--low", "--option", "take_over", "--option", "keep_slot", "--option", "swap_shared"],
+    "high memory": ["--low"], "pages that make room": ["--low", "--option", "displace"],
+    "all of it": ["--low", *(one for option in ("displace", "take_over", "keep_slot", "swap_shared")
+                             for one in ("--option", option))],
 }  # fmt: skip
 """What the memory manager can be run with."""
 

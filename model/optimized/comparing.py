@@ -221,8 +221,8 @@ def of_frames(memory: Memory, reference: Reference) -> Iterator[Difference]:
             frame = int(s.words[frame, 0])
         due = {mpn.number for mpn in reference.ids[MPN] if reference.frame[mpn] == Free() and reference.low[mpn] == low}
         yield from unless_equal(what, sorted(free), sorted(due) if of_low or which == FREE_FRAME else [])
-    low = sum(reference.frame[mpn] == Free() and reference.low[mpn] for mpn in reference.ids[MPN])
-    yield from unless_equal("number of free low frames", int(s.numbers[FREE_LOW_FRAMES]), low if of_low else 0)
+    due_low = sum(reference.frame[mpn] == Free() and reference.low[mpn] for mpn in reference.ids[MPN])
+    yield from unless_equal("number of free low frames", int(s.numbers[FREE_LOW_FRAMES]), due_low if of_low else 0)
     yield from unless_equal("number of free frames", memory.free_frames, reference.free_frames)
     yield from unless_equal("reserved memory", memory.reserved_memory, reference.reserved_memory)
     yield from unless_equal("reserved swap space", memory.reserved_swap, reference.reserved_swap)

@@ -156,7 +156,7 @@ class Devices(Guests):
         page, hot, s = self.place(vm, ppn), self.place(hot_vm, hot_ppn), self.state
         if not self.machine.displace:
             raise Refusal("NOT_IN_USE_BY_READING")
-        if not (self.is_hot(hot) and is_private(s, hot) and self.is_high(self.frame(hot))):
+        if not self.waits_for_low(hot):
             raise Refusal("NOT_HOT")
         if s.numbers[FREE_LOW] != NOTHING:
             raise Refusal("LOW_FRAME_FREE")
@@ -186,6 +186,10 @@ class Devices(Guests):
         free_frame(s, old)
         set_tried(s, page, False)
         self.copied[page] = 0
+
+    def waits_for_low(self, page: int) -> bool:
+        """Whether a page is hot, and in a high frame of its own."""
+        return self.is_hot(page) and bool(is_private(self.state, page)) and self.is_high(self.frame(page))
 
     def is_hot(self, page: int) -> bool:
         """Whether a page was copied more often than the threshold since it got its frame by a copy."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
@@ -29,10 +30,10 @@ TELLS = ("driver", "balloon_target", "swap_target")
 
 OPTIONS = ("displace", "take_over", "keep_slot", "swap_shared")
 """Freedoms of `pagelaw.spec.profiles` that the manager can take."""
-LOW_MEMORY = {"frames": 10, "low": ["f0", "f1", "f2", "f3"], "low_reserve": 0, "remap_after": 1,
+LOW_MEMORY = {"frames": 10, "low": ["f0", "f1"], "low_reserve": 1, "remap_after": 0,
               "vms": [{"name": name, "pages": 6, "minimum": 1} for name in "AB"],
               "frame_names": [f"f{frame}" for frame in range(10)]}  # fmt: skip
-"""Four of ten frames in low memory."""
+"""Two of ten frames in low memory, the last of them for devices; a page is hot that was copied once."""
 ANSWERED = ("read", "scan", "transfer_read")
 """Operations that answer something."""
 
@@ -63,6 +64,8 @@ class Optimized:
             "remap": lambda event: self.memory.remap(*self.of(event)),
             "end_transfer": lambda event: self.memory.end_transfer(self.transfer(event)),
         }
+        if "displace" in self.options:
+            self.operations["make_room"] = self.make_room
 
     def start(self) -> dict[str, Any]:
         """What it can do."""
@@ -90,7 +93,7 @@ class Optimized:
         try:
             got = self.operations[event["do"]](event)
         except Refusal as refused:
-            of_low = event["do"] in ("start_transfer", "remap") and refused.reason == "NO_FREE_FRAME"
+            of_low = event["do"] in ("start_transfer", "remap", "make_room") and refused.reason == "NO_FREE_FRAME"
             return {"refused": True if of_low and self.needs else refused.reason}  # which frame it is not, is not said
         made: dict[str, Any] = {"got": got} if event["do"] in ANSWERED else {}
         of_page = [self.seen(event)] if "page" in event else []
@@ -145,6 +148,13 @@ class Optimized:
         """A frame is taken, and what was in the slot is read into it."""
         self.memory.start_page_in(*self.of(event))
         self.memory.finish_page_in(*self.of(event))
+
+    def make_room(self, event: dict[str, Any]) -> None:
+        """For the first page that waits for a low frame; if none does it is refused."""
+        memory, (vm, ppn) = self.memory, self.of(event)
+        waits = next(filter(memory.waits_for_low, range(len(memory.state.pmap))), memory.place(vm, ppn))
+        of = bisect_right(memory.first_pages, waits) - 1
+        memory.make_room(vm, ppn, of, waits - memory.first_pages[of])
 
     def start_transfer(self, event: dict[str, Any]) -> None:
         """A name is used for one transfer at a time."""
