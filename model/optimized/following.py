@@ -36,9 +36,9 @@ from pagelaw.spec.vocabulary import (
     VPage,
 )
 
-from ..reference import operations
+from ..reference import operations as of_reference
 from ..reference.choosing import Proposal
-from ..reference.plainly import Plainly
+from ..reference.plainly import Plainly, PlainModule, PlainSteps
 from ..reference.trying import Trial
 from .scanning import FALSE_MATCH, HINT_PRESENT, LEFT_HINT, MERGED, MISSED, NOT_PRIVATE, PINNED, TABLE_FULL
 from .sharing import Memory
@@ -46,6 +46,7 @@ from .state import BALLOONED, SHARED, SWAPPED, UNTOUCHED
 
 Steps = Iterator[Proposal]
 PLAIN = cache(Plainly())
+operations = PlainModule(PlainSteps(of_reference.__name__), of_reference)
 frame_is_private, may_read, may_write, reference_count, may_be_scanned, key_of, nothing_matches, is_match = map(PLAIN, (
     in_common.frame_is_private, translation.may_read, translation.may_write, frames.reference_count,
     sharing.may_be_scanned, sharing.key_of, sharing.nothing_matches, sharing.is_match,
@@ -153,8 +154,10 @@ class Following:
     def free_frame(self) -> MPN:
         """One that a page may get; if there is none, one that is free."""
         s = self.reference
-        found = operations.first_free_frame(s)
-        return found if s.frame[found] == Free() else operations.first_free_frame(s, low=True)
+        found: MPN = operations.first_free_frame(s)
+        if s.frame[found] != Free():
+            found = operations.first_free_frame(s, low=True)
+        return found
 
     # What each is in steps of the specification.
 

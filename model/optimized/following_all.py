@@ -27,10 +27,9 @@ from pagelaw.spec.vocabulary import (
 )
 from pagelaw.spec.vocabulary import Transfer as Named
 
-from ..reference import operations
 from .comparing import copies_of_frames
 from .devices import Transfer
-from .following import PLAIN, Differs, Following, Steps, frame_is_private, nothing_matches
+from .following import PLAIN, Differs, Following, Steps, frame_is_private, nothing_matches, operations
 from .state import SWAPPED, number_of
 
 is_kept_for_devices = PLAIN(frames.is_kept_for_devices)
@@ -110,7 +109,8 @@ class FollowingAll(Following):
             return slots[int(stage[1])]
         if self.memory.kind(place) == SWAPPED:
             return slots[int(number_of(self.memory.state.pmap[place]))]
-        return slots[operations.first_free_slot(self.reference).number]
+        first: Slot = operations.first_free_slot(self.reference)
+        return first
 
     def _write_and_commit(self, page: Page, slot: Slot) -> Steps:
         s = self.reference

@@ -25,14 +25,13 @@ from pagelaw.spec import devices, sharing, translation
 from pagelaw.spec.language import VM, Blocked, Contents
 from pagelaw.spec.vocabulary import Domain, HintFrame, NoEntry, Page
 
-from ..reference.operations import hinted_alike
 from ..reference.setup import Hashing as ReferenceHashing
 from ..reference.setup import Sizes, machine
 from ..reference.trying import Trial
 from .comparing import chain_lengths, differences, domain_bits
 from .compiling import IS_COMPILED
 from .devices import Transfer
-from .following import PLAIN, REASONS, Differs, Shape, Steps, key_of
+from .following import PLAIN, REASONS, Differs, Shape, Steps, key_of, operations
 from .following_all import FollowingAll
 from .hashing import Hashing
 from .memory import Machine
@@ -220,7 +219,7 @@ class Pair(FollowingAll):
             key, domain = key_of(self.reference, page), self.reference.domain[page.vm]
             self.seen["a hint agrees in part only"] += any(
                 key_of(self.reference, other) != key and hint_is_fresh(self.reference, other)
-                for other in hinted_alike(self.reference, page)
+                for other in operations.hinted_alike(self.reference, page)
             )  # fmt: skip
             if self.shape.domains > 1:
                 listed = [one for one in self.reference.ids[Domain] if self.reference.table[one, key] != NoEntry()]
