@@ -190,13 +190,13 @@ class Following:
 
     def _bring_in(self, page: Page) -> Steps:
         s = self.reference
-        if s.life[page.vm] != Running():
+        if not isinstance(s.life[page.vm], Running):
             yield balloon.pop, (page,)  # refused: the VM does not run
         if isinstance(s.pmap[page], Mapped) and not may_read(s, page):
             raise Blocked(reason("NOT_READABLE"))
-        if s.pmap[page] == Ballooned():
+        if isinstance(s.pmap[page], Ballooned):
             yield balloon.pop, (page,)
-        if s.pmap[page] == Untouched():
+        if isinstance(s.pmap[page], Untouched):
             yield from operations.first_touch(s, page, self.frame(page))
         elif isinstance(s.pmap[page], Swapped):
             yield from operations.page_in(s, page, self.frame(page), self._cpu(page))

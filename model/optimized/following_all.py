@@ -189,8 +189,8 @@ class FollowingAll(Following):
     def steps_of_reset_driver(self, _: Any, vm: int) -> Steps:
         """Every annotation goes first."""
         s, name = self.reference, self.reference.ids[Name][vm]
-        for page in s.each(Page, name):
-            if s.pmap[page] == Ballooned() and s.driver[name] == MustReset():
+        for page in s.each(Page, name) if s.driver[name] == MustReset() else ():
+            if s.pmap[page] == Ballooned():
                 yield balloon.forget_ballooned_page, (page,)
         yield balloon.reset_driver, (name,)
 
