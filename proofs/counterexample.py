@@ -46,7 +46,7 @@ class Counterexample:
     """A machine, a step (none for a theorem), and the property that is false there."""
 
     rule: str
-    """A rule or operation; or "theorem", "reading" or "initial state"."""
+    """A rule or operation; or "theorem", "no step", "reading" or "initial state"."""
     property: str
     kind: str
     statement: Entry | None
@@ -115,8 +115,8 @@ class Counterexample:
 def explain(rule: str, path: int | None, property: str) -> Counterexample | None:
     """A small machine on which the rule, on this path if it can be, breaks the property; None if there is none.
 
-    rule: a rule's name; "theorem", or "reading" for a statement that cannot be asked. property: as in the
-    obligation's name, or a kind of obligation.
+    rule: a rule's name; "theorem"; "no step" for a statement about every step that is false where nothing changes; or
+    "reading" for a statement that cannot be asked. property: as in the obligation's name, or a kind of obligation.
     """
     for name, members in INSTANCES.items():
         found = explain_on(name, members, rule, path, property)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -333,11 +333,15 @@ class Theory:
             occurring = functions_in([statement.body])
             if not any(f"after.{field}" in occurring for field in bodies):
                 continue
-            goal = z3.substitute_funs(statement.body, *[
-                (later, bodies.get(field, self._unchanged(field))) for field, later in self.later.items()
-            ])
+            goal = self._after(statement, bodies)
             facts = self.facts_about((goal,), replaced)
             yield Obligation(entry.name, name, "transition", path.index, (*before, *facts), goal)
+
+    def _after(self, statement: Statement, bodies: Mapping[str, Any]) -> Any:
+        """A transition with the state after a step filled in: these bodies, all else unchanged."""
+        return z3.substitute_funs(statement.body, *[
+            (later, bodies.get(field, self._unchanged(field))) for field, later in self.later.items()
+        ])
 
     def _unchanged(self, field: str) -> Any:
         sorts = [self.encoding.sort(k) for k in Machine.shapes()[field].keys]
@@ -362,13 +366,18 @@ class Theory:
             raise CannotLift(f"{entry.name} returns a value that private memory knows nothing of")
 
     def general_obligations(self) -> Iterator[Obligation]:
-        """Theorems from the invariants; that reading the invariants is always defined."""
+        """Theorems from the invariants; that a step that changes nothing keeps every transition, which is why those
+        of which it changes no field are not asked of a rule; that reading the statements is always defined."""
         granted = self.hypotheses
         for entry in REGISTER["theorem"].values():
             theorem = self.statement(entry)
             facts = self.facts_about([theorem.body], [])
             yield Obligation("theorem", entry.name, "theorem", 0, (*granted, *facts), theorem.body)
             yield from self._reading(theorem)
+        for name, statement in self.transitions.items():
+            goal = self._after(statement, {})
+            facts = self.facts_about((goal,), [])
+            yield Obligation("no step", name, "transition", 0, (*granted, *facts), goal)
         for statement in [*self.assumptions, *self.invariants.values(), *self.transitions.values()]:
             yield from self._reading(statement)
         for number, (name, (conditions, requirement, what)) in enumerate(self.views_defined):

@@ -198,6 +198,17 @@ def test_step_that_breaks_a_statement_about_every_step_is_explained() -> None:
     assert passes(found.as_test())
 
 
+def test_statement_about_every_step_that_is_broken_when_nothing_changes_is_explained() -> None:
+    """No rule that leaves its fields alone is asked for it, so this has to be."""
+    eager = ("copies_are_counted", "in (before.copies[page], before.copies[page] + 1)", "== before.copies[page] + 1")
+    with changed(*eager):
+        found = explain("no step", None, "copies_are_counted")
+        assert found is not None
+        assert found.replayed(), found.text()
+        assert not passes(found.as_test())
+    assert passes(found.as_test())
+
+
 def test_step_that_does_nothing_is_explained() -> None:
     idle = ("drop_fill", "s.fill[cpu] = NoFill()", "pass")
     with changed(*idle):

@@ -111,7 +111,7 @@ class Printer:
                 refuted = None
             self._say("\n".join(refuted.lines()) if refuted else f"{one.name}: no two small machines were found")
             return
-        if one.rule not in (*REGISTER["rule"], "theorem", "reading"):
+        if one.rule not in (*REGISTER["rule"], "theorem", "no step", "reading"):
             self._say(f"{one.name}: no machine is looked for that shows it, as it is not about one step")
             return
         try:
