@@ -122,7 +122,7 @@ def of_a_vm(pair: Pair, random: Random) -> Operation:
     if off and random.random() < 0.6:
         return "power_on", random.choice(off)
     name = random.choice(OF_A_VM)
-    if name == "power_off" and random.random() < 0.8:
+    if name == "power_off" and random.random() < 0.6:
         name = "reset_driver"
     if name.startswith("set_"):
         size = pair.shape.pages[vm]

@@ -109,6 +109,8 @@ class Following:
     pages_of: list[tuple[Page, ...]]
     """Those of each VM."""
     places: dict[Page, int]
+    numbered: list[tuple[int, int]]
+    """The numbers of each page's VM, and of the page in it."""
     seen: Counter[str]
     refused: bool
     """Whether the manager has refused the operation."""
@@ -137,8 +139,7 @@ class Following:
 
     def numbers(self, place: int) -> tuple[int, int]:
         """The VM and the page's number in it."""
-        page = self.pages[place]
-        return page.vm.number, page.number
+        return self.numbered[place]
 
     def frame(self, page: Page) -> MPN:
         """The frame that the manager has for it; if it has none, a free one, if there is one."""

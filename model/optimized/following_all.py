@@ -30,7 +30,7 @@ from pagelaw.spec.vocabulary import Transfer as Named
 from .comparing import copies_of_frames
 from .devices import Transfer
 from .following import PLAIN, Differs, Following, Steps, frame_is_private, nothing_matches, operations
-from .state import SWAPPED, number_of
+from .state import NOTHING, SWAPPED, number_of
 
 is_kept_for_devices = PLAIN(frames.is_kept_for_devices)
 may_be_victim, may_lose_a_page = PLAIN(paging.may_be_victim), PLAIN(paging.may_lose_a_page)
@@ -91,9 +91,9 @@ class FollowingAll(Following):
 
     def forgetting(self, besides: Page | None = None) -> Steps:
         """Copies that the manager keeps no more are forgotten; where it has refused for want of a slot, all others."""
-        s, copies = self.reference, self.memory.copies
+        s, copies = self.reference, self.memory.copies.of_pages.tolist()
         for page in [page for page in self.pages if isinstance(s.kept[page], KeptSlot)]:
-            if page is not besides and (self.refused or copies.of_page(self.places[page]) is None):
+            if page is not besides and (self.refused or copies[self.places[page]] == NOTHING):
                 yield paging.forget_kept_slot, (page,)
         of_frames = [mpn for mpn in s.ids[MPN] if isinstance(s.frame_slot[mpn], KeptSlot)]
         still = copies_of_frames(self.memory) if of_frames else {}

@@ -125,6 +125,7 @@ class Pair(FollowingAll):
         """Pages that were written after they were found to match."""
         self.pages: list[Page] = list(self.reference.ids[Page])
         self.pages_of = [self.reference.each(Page, vm) for vm in self.reference.ids[VM]]
+        self.numbered = [(page.vm.number, page.number) for page in self.pages]
         self.places = {page: place for place, page in enumerate(self.pages)}
 
     # Contents, in both.
