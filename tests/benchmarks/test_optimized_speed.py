@@ -54,4 +54,4 @@ def test_a_page_takes_twenty_two_bytes_however_many_there_are() -> None:
 def test_a_batch_is_ten_times_as_fast_as_step_by_step() -> None:
     """The goal is twenty."""
     found = told("-m", "tests.benchmarks.optimized_beside", "3")
-    assert found["times"] >= 8  # about 12
+    assert found["times"] >= 10  # about 12
