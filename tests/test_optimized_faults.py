@@ -43,10 +43,10 @@ def test_the_program_that_shows_a_fault_can_be_read() -> None:
     assert found is not None
     assert found.program().splitlines() == [
         "pair = Pair(Shape())",
-        "pair.do('power_on', 1)",
         "pair.do('power_on', 0)",
-        "pair.do('write', 1, 0, 1, 0)",
-        "pair.do('write', 0, 0, 1, 0)",
-        "pair.do('scan_all', (7, 5, 2, 3, 4, 6, 0))",
-        "# after ('scan_all', (7, 5, 2, 3, 4, 6, 0)): users of m2: 0, and it should be 2",
+        "pair.do('start_transfer', 2, 0, 2, False)",
+        "pair.do('write', 0, 3, 0, 0)",
+        "pair.do('end_transfer', 2)",
+        "pair.do('scan_all', (0, 1, 5, 6, 4, 3, 2))",
+        "# after ('scan_all', (0, 1, 5, 6, 4, 3, 2)): users of m2: 0, and it should be 2",
     ]
