@@ -87,6 +87,15 @@ def test_of_two_hinted_pages_the_one_that_was_chosen_is_told_from_the_one_that_c
     assert replay(Shape(buckets=256, width=26, hashed=little_in_the_upper_bits), operations) is None
 
 
+def test_of_two_hinted_pages_the_one_that_a_device_has_is_in_the_way() -> None:
+    operations: list[tuple[Any, ...]] = [
+        ("power_on", 1), ("start_transfer", 2, 1, 2, True), ("write", 1, 0, 0, 0),
+        ("scan_all", (7, 4, 6, 3, 1, 5, 0)), ("device_write", 2, 1, 1), ("power_on", 0), ("scan", 1, 2, False),
+        ("write", 0, 1, 0, 0), ("write", 1, 2, 1, 0), ("start_share", 0, 1),
+    ]  # fmt: skip
+    assert replay(Shape(hashed=little_in_the_upper_bits), operations) is None
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize("fault", [None, "IM-4", "IM-5"])
 def test_more_zero_pages_than_a_count_field_of_16_bits_holds(fault: str | None) -> None:

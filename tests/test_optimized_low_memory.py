@@ -1,7 +1,11 @@
 """Low memory, which devices reach: bounce buffers, hot pages that move, frames kept for devices, room that is made."""
 
+from typing import Any
+
 import pytest
 
+from pagelaw.model.optimized.hunting import replay
+from pagelaw.model.optimized.pairing import Shape
 from pagelaw.model.optimized.refusing import BadInput, Refusal
 
 from .test_optimized_input import kept, small
@@ -43,6 +47,16 @@ def test_without_a_free_low_frame_nothing_is_bounced_or_moved() -> None:
     memory.end_transfer(transfer)
     memory.remap(0, 0)
     assert memory.frame(0) == 0
+
+
+def test_the_low_frame_that_its_last_user_leaves_can_be_its_buffer() -> None:
+    operations: list[tuple[Any, ...]] = [
+        ("power_on", 1), ("power_on", 0), ("write", 0, 1, 0, 0), ("write", 0, 2, 1, 2),
+        ("start_transfer", 1, 1, 1, True), ("write", 1, 2, 1, 1), ("write", 1, 3, 1, 1),
+        ("write_pages", 0, 0, ((1, 0),)), ("write", 1, 0, 0, 1), ("scan_all", (3, 2, 4, 7, 0)), ("power_off", 0),
+        ("power_on", 0), ("start_transfer", 2, 0, 1, True), ("start_transfer", 0, 1, 0, True),
+    ]  # fmt: skip
+    assert replay(Shape(frames=10, low_frames=4), operations) is None
 
 
 def test_the_last_low_frames_are_for_devices_and_hot_pages() -> None:

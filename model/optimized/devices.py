@@ -65,7 +65,8 @@ class Devices(Guests):
         if self.stages.get(page, ("none",))[0] in OUT_OF_REACH:
             raise Refusal("NOT_READABLE")
         self.idle(page)
-        if self.will_be_high(page, writes) and self.state.numbers[FREE_LOW] == NOTHING:
+        no_low = self.state.numbers[FREE_LOW] == NOTHING and not self.leaves_low(page, writes)
+        if self.will_be_high(page, writes) and no_low:
             raise Refusal("NO_FREE_FRAME")
         (self.make_writable if writes else self.bring_in)(vm, page)
         frame, record = self.frame(page), None
@@ -78,6 +79,12 @@ class Devices(Guests):
         started = Transfer(vm, page, frame, record, writes, self.buffer_for(page, frame, writes))
         self.transfers.add(started)
         return started
+
+    def leaves_low(self, page: int, writes: bool) -> bool:
+        """Whether a low frame is free once the page has a copy: a shared frame of which it is the last user."""
+        if not writes or self.kind(page) != SHARED or self.is_high(self.frame(page)):
+            return False
+        return bool(count_of(self.state, number_of(self.state.pmap[page])) == 1)
 
     def will_be_high(self, page: int, writes: bool) -> bool:
         """Whether a page that a device is to read or write will be in high memory."""

@@ -148,9 +148,13 @@ class Following:
         frames: tuple[MPN, ...] = self.reference.ids[MPN]
         if stage[0] == "coming in":
             return frames[int(stage[1])]
-        if self.refused or self.memory.kind(place) in (UNTOUCHED, BALLOONED, SWAPPED):
+        if self.memory.kind(place) in (UNTOUCHED, BALLOONED, SWAPPED):
             return self.free_frame()
         return frames[self.memory.frame(place)]
+
+    def new_frame(self, page: Page) -> MPN:
+        """The frame that a page has got; if that was refused, one that it may get."""
+        return self.free_frame() if self.refused else self.frame(page)
 
     def free_frame(self) -> MPN:
         """One that a page may get; if there is none, one that is free."""
@@ -198,9 +202,9 @@ class Following:
         if isinstance(s.pmap[page], Ballooned):
             yield balloon.pop, (page,)
         if isinstance(s.pmap[page], Untouched):
-            yield from operations.first_touch(s, page, self.frame(page))
+            yield from operations.first_touch(s, page, self.new_frame(page))
         elif isinstance(s.pmap[page], Swapped):
-            yield from operations.page_in(s, page, self.frame(page), self._cpu(page))
+            yield from operations.page_in(s, page, self.new_frame(page), self._cpu(page))
 
     def _cpu(self, page: Page) -> VCPU:
         """A vCPU that is not in the middle of a page-in."""
@@ -220,7 +224,7 @@ class Following:
                 self.seen["the last user takes a frame over"] += 1
                 yield sharing.take_over_frame, (page,)
             else:
-                yield from operations.break_sharing(s, page, self.frame(page))
+                yield from operations.break_sharing(s, page, self.new_frame(page))
         elif not may_write(s, page, backing.mpn):
             raise Blocked(reason("OPERATION_IN_PROGRESS"))
 
@@ -255,7 +259,7 @@ class Following:
         if not done:
             pages.sort(key=lambda page: self.reference.pmap[page] == Untouched())
         for number, (page, row) in enumerate(zip(pages, rows, strict=True)):
-            yield from operations.first_touch(self.reference, page, self.frame(page))
+            yield from operations.first_touch(self.reference, page, self.new_frame(page))
             for word, value in enumerate(row):
                 yield from self.steps_of_write(None, vm, ppn + number, word, value)
 
