@@ -252,11 +252,13 @@ class Theory:
         arguments = arguments_of(self.lift, entry.function)
         return arguments, paths_of(self.lift, entry.function, self.machine, self.private, arguments)
 
-    def facts_about(self, terms: Sequence[Any], replaced: list[tuple[Any, Any]]) -> list[Any]:
+    def facts_about(self, terms: Sequence[Any], replaced: list[tuple[Any, Any]],
+                    conditions: Sequence[Any] = ()) -> list[Any]:
         """Counting facts before and after the step, for the sums that matter.
 
         Those are the sums in the terms, and those kept for each key of a kind
-        of which some field changes. Leaving facts out can only make a proof fail.
+        of which some field changes. That a sum has an entry is of use to a theorem, and on a path
+        where something is known of all entries. Leaving facts out can only make a proof fail.
         """
         if self.encoding.sizes is not None:
             return []
@@ -265,6 +267,7 @@ class Theory:
         keys = {k for function, _ in replaced if function.name() in shapes for k in shapes[function.name()].keys}
         facts: list[Any] = list(self.words) if self.encoding.with_word.name() in occurring else []
         compared: list[Measure[Any]] = []
+        questioned = sorts_asked_about(conditions)
         for measure in self.measures:
             asked = self.lift.measure_function(measure).name() in occurring
             kinds = self.lift.parameter_kinds(measure)
@@ -272,8 +275,9 @@ class Theory:
                 before = self.counting_facts(measure)
                 facts.extend(before)
                 if asked and not replaced:
-                    facts.append(self.somewhere(measure))
                     compared.append(measure)
+                if asked and (not replaced or self.encoding.sort(shapes[measure.over].keys[0]) in questioned):
+                    facts.append(self.somewhere(measure))
                 if replaced and asked:
                     after = [z3.substitute_funs(fact, *replaced) for fact in before]
                     facts.extend(new for new, old in zip(after, before, strict=True) if not new.eq(old))
@@ -312,7 +316,7 @@ class Theory:
         for name, statement in self.invariants.items():
             after = z3.substitute_funs(statement.body, *replaced) if replaced else statement.body
             if not after.eq(statement.body):
-                facts = self.facts_about((after,), replaced)
+                facts = self.facts_about((after,), replaced, path.conditions)
                 yield Obligation(entry.name, name, "invariant", path.index, (*before, *facts), after)
         yield from self._transitions(entry, path, before, replaced)
         yield from self._refinement(entry, path, before, replaced)
@@ -389,6 +393,11 @@ class Theory:
         for number, (conditions, requirement, what) in enumerate(statement.defined):
             yield Obligation("reading", f"{statement.entry.name}: {what} ({number})", "defined", 0,
                              (*assumed, *conditions), requirement)
+
+
+def sorts_asked_about(conditions: Sequence[Any]) -> set[Any]:
+    """The sorts of which the conditions say something for all members."""
+    return {one.var_sort(i) for one in conditions if z3.is_quantifier(one) for i in range(one.num_vars())}
 
 
 def functions_in(terms: Sequence[Any]) -> set[str]:

@@ -256,9 +256,9 @@ def frame_written_by_device_is_its_pages(s: Machine, transfer: Transfer) -> bool
 
 @invariant("ESX-7-02", "ESX-7-05")
 def frame_read_by_device_is_its_pages(s: Machine, transfer: Transfer) -> bool:
-    """The frame that a device reads is its page's own, or shared and as it was at the start."""
+    """The frame that a device is to get data from is its page's own, or shared and as it was at the start."""
     match s.transfer[transfer]:
-        case Outbound(page, mpn, snapshot):
+        case Outbound(page, mpn, snapshot) | BounceOut(page, mpn, _, snapshot):
             return s.frame[mpn] == Private(page) or is_shared_and_holds(s, mpn, snapshot)
     return True
 
@@ -287,7 +287,7 @@ def buffer_written_by_device_holds_what_it_wrote(s: Machine, transfer: Transfer)
     return True
 
 
-@invariant("R-44", "ESX-7-02")
+@theorem("R-44", "ESX-7-02")
 def transfer_is_for_a_vm_that_is_on(s: Machine, transfer: Transfer) -> bool:
     """A VM with a transfer under way is not off."""
     match s.transfer[transfer]:

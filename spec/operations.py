@@ -8,7 +8,7 @@ every actor keeps them, so an operation may rely on what it found earlier.
 
 from __future__ import annotations
 
-from .frames import drop_reference, drop_slot, let_go, return_frame
+from .frames import drop_reference, drop_slot, let_go, return_frame, transfers_on
 from .language import invariant, refuse, require, rule, theorem, view
 from .machine import Machine
 from .refusals import Refused
@@ -25,6 +25,7 @@ from .vocabulary import (
     Copied,
     Copying,
     DataOf,
+    DeviceTransfer,
     Fetching,
     ForBalloon,
     GivingUp,
@@ -34,6 +35,7 @@ from .vocabulary import (
     Leaving,
     Mapped,
     Marking,
+    Moving,
     Nobodys,
     Page,
     PagingOut,
@@ -46,6 +48,8 @@ from .vocabulary import (
     SlotHeld,
     Still,
     Swapped,
+    Transfer,
+    UnderWay,
     Unmapped,
     Unmapping,
     Untouched,
@@ -58,14 +62,15 @@ from .vocabulary import (
 
 @rule("ESX-2-06", "R-03", "R-24")
 def finish_unmapping(s: Machine, page: Page) -> None:
-    """All flushes are done and no transfer holds the frame: nobody can reach the page."""
+    """All flushes are done and no transfer is under way for the page: nobody can reach it.
+
+    What a device reads for another page in the same frame does not matter: that transfer keeps the frame.
+    """
     match s.operation[page]:
         case Unmapping(why):
-            match s.pmap[page]:
-                case Mapped(mpn):
-                    require(flushed(s, page), Refused.FLUSH_PENDING)
-                    require(s.pins[mpn] == 0, Refused.PINNED)
-                    s.operation[page] = Unmapped(why)
+            require(flushed(s, page), Refused.FLUSH_PENDING)
+            require(has_no_transfer(s, page), Refused.PINNED)
+            s.operation[page] = Unmapped(why)
         case _:
             refuse(Refused.WRONG_STAGE)
 
@@ -112,6 +117,21 @@ def abandon(s: Machine, page: Page) -> None:
 
 
 @view
+def has_no_transfer(s: Machine, page: Page) -> bool:
+    """Whether no transfer is under way for a page, in whichever frame it was when that began."""
+    return s.each(Transfer).every(lambda transfer: not is_for(s.transfer[transfer], page))
+
+
+@view
+def is_for(transfer: DeviceTransfer, page: Page) -> bool:
+    """Whether a transfer is under way for this page."""
+    match transfer:
+        case UnderWay(served, _):
+            return served == page
+    return False
+
+
+@view
 def frame_is_private(s: Machine, page: Page) -> bool:
     """Whether the page's contents are in a frame of its own."""
     match s.pmap[page]:
@@ -125,7 +145,7 @@ def frame_is_still(s: Machine, page: Page) -> bool:
     """Whether no transfer is under way on the page's frame, if it is its own."""
     match s.pmap[page]:
         case Mapped(mpn):
-            return s.pins[mpn] == 0 or isinstance(s.frame[mpn], Shared)
+            return transfers_on(s, mpn) == 0 or isinstance(s.frame[mpn], Shared)
     return False
 
 
@@ -146,7 +166,7 @@ def stage_fits_backing(s: Machine, page: Page) -> bool:
                 case Fetching(fetched, slot, _):
                     return fetched == page and s.pmap[page] == Swapped(slot)
             return False
-        case Sharing() | Marking():
+        case Sharing() | Marking() | Moving():
             return frame_is_private(s, page)
         case Copying() | Leaving() | GivingUp() | PagingOut():
             return isinstance(s.pmap[page], Mapped)
@@ -177,6 +197,18 @@ def no_transfer_after_pin_check(s: Machine, page: Page) -> bool:
     match s.operation[page]:
         case Alone() | Same() | Still() | Copied() | Leaving() | Unmapped() | PagingOut():
             return frame_is_still(s, page)
+    return True
+
+
+@invariant("R-05", "R-12", "ESX-7-02")
+def a_page_with_a_transfer_has_not_left(s: Machine, transfer: Transfer) -> bool:
+    """Until a transfer has ended its page has a frame, and is not yet out of everybody's reach so as to leave it."""
+    match s.transfer[transfer]:
+        case UnderWay(page, _):
+            match s.operation[page]:
+                case Unmapped() | PagingOut():
+                    return False
+            return isinstance(s.pmap[page], Mapped)
     return True
 
 

@@ -19,7 +19,6 @@ from .vocabulary import (
     MPN,
     VCPU,
     Ballooned,
-    DeviceTransfer,
     Dying,
     ForPowerOff,
     FrameUse,
@@ -35,8 +34,6 @@ from .vocabulary import (
     Reserved,
     Running,
     Swapped,
-    Transfer,
-    UnderWay,
     Unmapped,
     Unmapping,
     Untouched,
@@ -130,7 +127,6 @@ def finish_power_off(s: Machine, vm: VM) -> None:
     """The VM holds nothing any more: it is off, and exactly what it had reserved is unreserved."""
     require(s.life[vm] == Dying(), Refused.VM_NOT_DYING)
     require(s.each(Page, vm).every(lambda page: is_gone(s, page)), Refused.VM_NOT_EMPTY)
-    require(s.each(Transfer).every(lambda t: not is_of_vm(s.transfer[t], vm)), Refused.VM_NOT_EMPTY)
     require(s.each(VCPU, vm).every(lambda cpu: s.fetch[cpu] == NoFetch()), Refused.VM_NOT_EMPTY)
     require(s.overhead_held[vm] == 0, Refused.VM_NOT_EMPTY)
     s.reserved_memory -= s.minimum[vm] + s.overhead[vm]
@@ -143,14 +139,6 @@ def finish_power_off(s: Machine, vm: VM) -> None:
 def is_gone(s: Machine, page: Page) -> bool:
     """Whether nothing is left of a page."""
     return s.pmap[page] == Untouched() and s.operation[page] == Idle()
-
-
-def is_of_vm(transfer: DeviceTransfer, vm: VM) -> bool:
-    """Whether a transfer is under way for this VM."""
-    match transfer:
-        case UnderWay(page, _):
-            return page.vm == vm
-    return False
 
 
 # What every step keeps.

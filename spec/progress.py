@@ -63,6 +63,7 @@ from .vocabulary import (
     Clearing,
     ComingIn,
     Copied,
+    DeviceTransfer,
     Dying,
     ForBalloon,
     Found,
@@ -89,6 +90,7 @@ from .vocabulary import (
     SlotHeld,
     Still,
     Transfer,
+    UnderWay,
     Unmapped,
     Unmapping,
     Untouched,
@@ -149,14 +151,27 @@ def every_transfer_can_end(s: Machine, transfer: Transfer) -> bool:
 
 @view
 def nothing_to_wait_for(s: Machine, page: Page) -> bool:
-    """Whether all have flushed, and no transfer is under way on the page's frame."""
+    """Whether all have flushed, and no transfer is under way: for a page that is to leave, else on the page's frame."""
+    match s.operation[page]:
+        case Unmapping():
+            others = s.each(Transfer).every(lambda transfer: is_none_or_for_another(s.transfer[transfer], page))
+            return flushed(s, page) and others
     match s.pmap[page]:
         case Mapped(mpn):
             return flushed(s, page) and s.pins[mpn] == 0
     return flushed(s, page)
 
 
-@theorem("R-24", "ESX-2-09", "ESX-3.3-04", "ESX-4.2-07", "ESX-7-04")
+@view
+def is_none_or_for_another(transfer: DeviceTransfer, page: Page) -> bool:
+    """Whether a transfer is not under way, or for a page other than this one."""
+    match transfer:
+        case UnderWay(served, _):
+            return served != page
+    return True
+
+
+@theorem("R-24", "ESX-2-09", "ESX-3.3-04", "ESX-4.2-07", "ESX-7-04", "R-05", "R-12")
 def every_wait_ends(s: Machine, page: Page) -> bool:
     """With nothing left to wait for, the next step gets done, if it needs no free slot, key or page above min."""
     if not nothing_to_wait_for(s, page):

@@ -6,6 +6,7 @@ refuse one that is not free. What a frame holds that no page has is not compared
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,6 +49,8 @@ from pagelaw.spec.vocabulary import (
     Slot,
     SlotHeld,
     Swapped,
+    Transfer,
+    UnderWay,
     Unmapped,
     Unmapping,
     Untouched,
@@ -92,6 +95,7 @@ def differences(memory: Memory, reference: Reference, words: tuple[int, ...]) ->
     yield from of_table(memory, reference)
     yield from of_copies(memory, reference, words)
     yield from of_buffers(memory, reference, words)
+    yield from of_transfers(memory, reference)
     yield from unless_equal("free slots", len(memory.slots), reference.free_slots)
 
 
@@ -228,6 +232,13 @@ def of_frames(memory: Memory, reference: Reference) -> Iterator[Difference]:
     yield from unless_equal("reserved swap space", memory.reserved_swap, reference.reserved_swap)
     for mpn in reference.ids[MPN]:
         yield from unless_equal(f"transfers on {mpn!r}", memory.pins[mpn.number], reference.pins[mpn])
+
+
+def of_transfers(memory: Memory, reference: Reference) -> Iterator[Difference]:
+    """How many transfers are under way for each page."""
+    due = Counter(one.page for t in reference.ids[Transfer] if isinstance(one := reference.transfer[t], UnderWay))
+    for place, page in enumerate(reference.ids[Page]):
+        yield from unless_equal(f"transfers for {page!r}", memory.under_way[place], due[page])
 
 
 def of_table(memory: Memory, reference: Reference) -> Iterator[Difference]:

@@ -74,6 +74,7 @@ class Devices(Guests):
             record = number_of(self.state.pmap[page])
             set_count(self.state, record, count_of(self.state, record) + 1)
         self.pins[frame] += 1
+        self.under_way[page] += 1
         self.vms[vm].transfers += 1
         self.mark_held(page)
         started = Transfer(vm, page, frame, record, writes, self.buffer_for(page, frame, writes))
@@ -141,9 +142,10 @@ class Devices(Guests):
                 self.copies.forget_of_page(transfer.page)
             free_frame(self.state, transfer.buffer)
         self.vms[transfer.vm].transfers -= 1
-        self.pins[transfer.frame] -= 1
-        if not self.pins[transfer.frame]:
-            del self.pins[transfer.frame]
+        for counted, of in ((self.pins, transfer.frame), (self.under_way, transfer.page)):
+            counted[of] -= 1
+            if not counted[of]:
+                del counted[of]
         if transfer.record is not None:
             self.drop_reference(transfer.page, transfer.record)
         else:

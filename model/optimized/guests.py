@@ -226,7 +226,7 @@ class Guests(Core):
         elif kind != UNTOUCHED:
             if of.resident <= of.minimum:
                 raise Refusal("AT_MINIMUM")
-            self.not_pinned(page)
+            self.may_leave(page)
             self.copies.forget_of_page(page)
             self.let_go(page)
             of.resident -= 1
@@ -272,10 +272,8 @@ class Guests(Core):
         """A VM is off, and has nothing any more; its transfers have to be over."""
         of, first = self.running(vm), self.first_pages[vm]
         pages = range(first, first + of.maximum)
-        if self.pins and any(self.pins[self.frame(page)] for page in pages if self.has_frame(page)):
-            raise Refusal("PINNED")
         if of.transfers:
-            raise Refusal("VM_NOT_EMPTY")
+            raise Refusal("PINNED")
         for page in [page for page in self.stages if page in pages]:
             self.abandon_page(page)
         for page in pages:

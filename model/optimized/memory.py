@@ -239,6 +239,8 @@ class Core:
         """How often each page was copied through a bounce buffer; nothing if no memory is high."""
         self.pins: Counter[int] = Counter()
         """Transfers on each frame."""
+        self.under_way: Counter[int] = Counter()
+        """Transfers for each page, some of them perhaps on a shared frame that it has left since."""
         self.transfers: set[Any] = set()
         """Those under way."""
 
@@ -359,6 +361,11 @@ class Core:
     def not_pinned(self, page: int) -> None:
         """Refuse if a transfer is under way on a page's frame."""
         if self.pins[self.frame(page)]:
+            raise Refusal("PINNED")
+
+    def may_leave(self, page: int) -> None:
+        """Refuse if a transfer is under way for a page, on whichever frame: it cannot leave yet."""
+        if self.under_way[page]:
             raise Refusal("PINNED")
 
     # What there is.

@@ -201,11 +201,10 @@ class Memory(Devices):
             if self.kind(page) == SHARED:
                 return False
         self.may_page_out(vm, page, tried=False)
-        self.not_pinned(page)
-        steps = self.ways_out(page)
+        steps = () if self.under_way[page] else self.ways_out(page)
         if not steps:
             set_tried(self.state, page, self.tried(page) and not first)
-            raise Refusal("NO_FREE_SLOT")
+            raise Refusal("PINNED" if self.under_way[page] else "NO_FREE_SLOT")
         for step in (self.pick_for_paging, self.finish_unmapping, *steps):
             step(vm, ppn)
         return True
@@ -259,10 +258,10 @@ class Memory(Devices):
         self.begin(page, "unmapping")
 
     def finish_unmapping(self, vm: int, ppn: int) -> None:
-        """No transfer has its frame."""
+        """No transfer is under way for it."""
         page = self.place(vm, ppn)
         self.at(page, "unmapping")
-        self.not_pinned(page)
+        self.may_leave(page)
         self.stages[page] = ("unmapped",)
 
     def reserve_slot(self, vm: int, ppn: int) -> None:

@@ -143,16 +143,19 @@ class Server(Choosing):
         flush = self.owed_flush(page)
         if flush is not None:
             return flush if self.chance(0.92) else (rule, (page,))
-        backing = self.machine.pmap[page]
-        if type(backing) is Mapped and self.machine.pins[backing.mpn] and self.chance(0.9):
-            return self.end_on(backing.mpn)
-        return rule, (page,)
+        end = self.awaited_end(page)
+        return end if end is not None and self.chance(0.9) else (rule, (page,))
 
-    def end_on(self, mpn: MPN) -> Proposal:
-        """A transfer that pins this frame is done."""
-        under_way = self.machine.transfer
-        pinning = (t for t in self.transfers if getattr(under_way[t], "mpn", None) is mpn)
-        return self.end(next(pinning, self.transfers[0]))
+    def awaited_end(self, page: Page) -> Proposal | None:
+        """A transfer that the operation on a page waits for is done: of a page that is to leave, or on its frame."""
+        s, backing = self.machine, self.machine.pmap[page]
+        if type(s.operation[page]) is Unmapping:
+            awaited = [t for t in self.transfers if operations.is_for(s.transfer[t], page)]
+        elif type(backing) is Mapped and s.pins[backing.mpn]:
+            awaited = [t for t in self.transfers if getattr(s.transfer[t], "mpn", None) is backing.mpn]
+        else:
+            return None
+        return self.end(awaited[0]) if awaited else None
 
     def mark(self, page: Page) -> Proposal:
         """A hinted page becomes shared; if its key was taken meanwhile, its operation is abandoned."""

@@ -217,19 +217,10 @@ class Moody(Actors):
 
     def when_flushed(self, page: Page, rule: Rule) -> Proposal:
         """What a step waits for; or the step itself, too early; or somebody uses the time."""
-        flush = self.owed_flush(page)
-        backing = self.machine.pmap[page]
-        pinned = type(backing) is Mapped and self.machine.pins[backing.mpn]
-        if flush is None and not pinned:
+        awaited = self.owed_flush(page) or self.awaited_end(page)
+        if awaited is None or self.is_hasty():
             return rule, (page,)
-        if self.is_hasty():
-            return rule, (page,)
-        if self.chance(self.mood.put_off):
-            return self.meanwhile(page)
-        if flush is not None:
-            return flush
-        assert isinstance(backing, Mapped)
-        return self.end_on(backing.mpn)
+        return self.meanwhile(page) if self.chance(self.mood.put_off) else awaited
 
     def power(self, vm: VM) -> Proposal:
         """What is to be done for a VM that does not run; mostly somebody else has the turn if it is off."""
