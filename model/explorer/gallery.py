@@ -209,11 +209,11 @@ MACHINES = {one.name: one for one in (
         rows=ROWS, actions=("reach", "load", "flush", *INBOUND, *OUTBOUND, *REAPING),
     ),
     Small(
-        name="dying-sharing", states=346,
-        about="a VM is powered off while a device still reads a shared frame that its page has left",
+        name="dying-sharing", states=1_154,
+        about="a VM is powered off while a device reads a shared frame, for a page that is in it or has left it",
         sizes=attrs.evolve(ONE, minimum=1, slots=1, transfers=1), begin=beginnings.listed, rows=ROWS,
         actions=("fill_device_entry", "start_outbound", "device_reads", "end_outbound", "share_in_steps",
-                 "break_in_steps", "power_vm_off", "reap_in_steps", "finish_power_off"),
+                 "break_in_steps", "all_flush", *REAPING),
     ),
     Small(
         name="reserve", states=6_148,
