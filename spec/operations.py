@@ -60,7 +60,7 @@ from .vocabulary import (
 # Steps in common.
 
 
-@rule("ESX-2-06", "R-03", "R-24")
+@rule("ESX-2-06", "R-03", "R-05", "R-12")
 def finish_unmapping(s: Machine, page: Page) -> None:
     """All flushes are done and no transfer is under way for the page: nobody can reach it.
 
@@ -69,10 +69,18 @@ def finish_unmapping(s: Machine, page: Page) -> None:
     match s.operation[page]:
         case Unmapping(why):
             require(flushed(s, page), Refused.FLUSH_PENDING)
-            require(has_no_transfer(s, page), Refused.PINNED)
+            require(s.each(Transfer).every(lambda t: not is_for(s.transfer[t], page)), Refused.PINNED)
             s.operation[page] = Unmapped(why)
         case _:
             refuse(Refused.WRONG_STAGE)
+
+
+def is_for(transfer: DeviceTransfer, page: Page) -> bool:
+    """Whether a transfer is under way for this page, in whichever frame that was when it began."""
+    match transfer:
+        case UnderWay(served, _):
+            return served == page
+    return False
 
 
 @rule("ESX-2-06", "R-03", "ESX-4.2-07")
@@ -114,21 +122,6 @@ def abandon(s: Machine, page: Page) -> None:
 
 
 # What each stage promises.
-
-
-@view
-def has_no_transfer(s: Machine, page: Page) -> bool:
-    """Whether no transfer is under way for a page, in whichever frame it was when that began."""
-    return s.each(Transfer).every(lambda transfer: not is_for(s.transfer[transfer], page))
-
-
-@view
-def is_for(transfer: DeviceTransfer, page: Page) -> bool:
-    """Whether a transfer is under way for this page."""
-    match transfer:
-        case UnderWay(served, _):
-            return served == page
-    return False
 
 
 @view

@@ -61,7 +61,7 @@ FLUSH = ("leave_old_frame", "require(flushed(s, page), Refused.FLUSH_PENDING)", 
 FAULTS = {
     "no flush before an old frame is let go": (FLUSH, "leave_old_frame", "tlb_agrees_with_pmap"),
     "no look at the pins before a page is unmapped": (
-        ("finish_unmapping", "require(has_no_transfer(s, page), Refused.PINNED)", "pass"),
+        ("finish_unmapping", "not is_for(s.transfer[t], page)", "True"),
         "finish_unmapping", "no_transfer_after_pin_check",
     ),
     "no zeros at first touch": (

@@ -43,8 +43,8 @@ SEEN: dict[str, tuple[int, int, int, int]] = {
     "minimum": (4_014, 66_216, 22_226, 19),
     "false-matches": (841, 14_724, 3_886, 24),
     "three-equal": (1_980, 61_536, 8_767, 13),
-    "shared-leaving": (2_170, 17_340, 7_206, 15),
-    "bounce-sharing": (2_318, 34_276, 9_608, 25),
+    "shared-leaving": (2_182, 17_412, 7_332, 15),
+    "bounce-sharing": (2_318, 34_276, 9_880, 25),
     "blocked-sharing": (2_700, 51_912, 13_633, 25),
     "target": (108, 588, 364, 8),
     "low-memory": (6_342, 1_122_456, 35_339, 19),
@@ -62,7 +62,7 @@ SEEN: dict[str, tuple[int, int, int, int]] = {
     "limit": (3_460, 430_056, 14_797, 25),
     "limit-left": (702, 155_520, 3_122, 9),
     "limit-zeros": (210, 14_996, 1_052, 15),
-    "limit-devices": (1_252, 137_592, 7_093, 16),
+    "limit-devices": (1_138, 121_068, 6_445, 14),
 }
 QUICK = ("common", "first-touch", "domains")
 

@@ -23,6 +23,7 @@ LAST_SHARER = (
     "let_go: isinstance(s.frame[mpn], Shared); drop_reference: left == 0; "
     "forget_shared_frame: Shared(domain, key); forget_shared_frame: not KeptSlot(slot)"
 )
+NO_TRANSFER_FOR_IT = "s.each(Transfer).every(lambda t: not is_for(s.transfer[t], page))"
 REVOKED = "ask_to_flush: AllVCPUs(); ask_to_flush: Devices()"
 
 DEEP = [
@@ -36,7 +37,7 @@ DEEP = [
     f"install_copy done [Copied(new); Mapped(old); not s.frame[old] == Private(page); {REVOKED}]",
     "install_page_in done [ReadIn(page, slot, new); s.keep_slot]",
     "install_page_in done [ReadIn(page, slot, new); not s.keep_slot]",
-    "finish_unmapping refuses PINNED [Unmapping(why); asks has_no_transfer(s, page)]",
+    f"finish_unmapping refuses PINNED [Unmapping(why); asks {NO_TRANSFER_FOR_IT}]",
     "finish_protecting_move refuses FLUSH_PENDING [Moving(new); Mapped(mpn); asks flushed(s, page)]",
     "reset_driver refuses BALLOON_NOT_EMPTY [asks not on_the_way]",
     "power_vm_on refuses NO_SWAP_TO_RESERVE [asks swap <= s.total_slots]",

@@ -63,7 +63,7 @@ CORNERS = (
                  "scan_before_paging_misses", "balloon_in_steps"),
     ),
     Small(
-        name="shared-leaving", states=2_170,
+        name="shared-leaving", states=2_182,
         about="a shared frame of which there is a copy is left by its last user, for the balloon or at power-off",
         sizes=attrs.evolve(ONE, frames=4, low_frames=4, block=2, transfers=1, swap_shared=True),
         begin=beginnings.listed, rows=ROWS, forgets=True,
@@ -173,7 +173,7 @@ CORNERS = (
         actions=("mark", "share_in_steps", "break_in_steps", "write", "list_again"),
     ),
     Small(
-        name="limit-devices", states=1_252,
+        name="limit-devices", states=1_138,
         about="the same while a device reads: that takes no room",
         sizes=attrs.evolve(ONE, pages=3, frames=3, slots=3, transfers=1, most_sharers=2), begin=beginnings.touched,
         rows=ROWS, forgets=True,

@@ -88,18 +88,35 @@ def conjunct(trace: TracebackType | None) -> Conjunct:
 def reads(condition: ast.expr, frame: FrameType) -> Iterator[tuple[str, Any]]:
     """What a condition reads of the state, with the keys worked out: `s.driver[vm]` as ("driver", A).
 
-    Of what it asks of every member of a sort the keys are left out: there is not one.
+    Where it asks something of every member of a sort, the keys are of the first of which that is not so.
     """
     bound = {argument.arg for one in ast.walk(condition) if isinstance(one, ast.Lambda) for argument in one.args.args}
+    known = {name: value for name, value in {**frame.f_globals, **frame.f_locals}.items() if name not in bound}
+    for one in ast.walk(condition):
+        if isinstance(one, ast.Call) and getattr(one.func, "attr", "") == "every":
+            known |= first_of_which_not(one, known)
     for one in ast.walk(condition):
         if (
             isinstance(one, ast.Subscript)
             and isinstance(one.value, ast.Attribute)
             and getattr(one.value.value, "id", "") == "s"
-            and bound.isdisjoint(name.id for name in ast.walk(one.slice) if isinstance(name, ast.Name))
+            and all(name.id in known for name in ast.walk(one.slice) if isinstance(name, ast.Name))
         ):
-            key = eval(compile(ast.Expression(one.slice), "<key>", "eval"), frame.f_globals, frame.f_locals)
-            yield one.value.attr, key
+            yield one.value.attr, worth(one.slice, known)
+
+
+def first_of_which_not(every: ast.Call, known: dict[str, Any]) -> dict[str, Any]:
+    """The first member of a sort of which not holds what is asked of every one, by its name there."""
+    each = every.args[0]
+    assert isinstance(every.func, ast.Attribute)
+    assert isinstance(each, ast.Lambda)
+    named = ({each.args.args[0].arg: one} for one in worth(every.func.value, known))
+    return next((one for one in named if not worth(each.body, known | one)), {})
+
+
+def worth(node: ast.expr, known: dict[str, Any]) -> Any:
+    """What a part of the specification's own text is worth."""
+    return eval(compile(ast.Expression(node), "<part of a condition>", "eval"), known)
 
 
 def clauses_of(rule: Rule) -> tuple[str, ...]:
