@@ -259,13 +259,29 @@ def test_a_page_comes_in_for_its_own_vm_only() -> None:
     assert memory.read(0, 0, 0, 1) == b"\1"
 
 
-def test_a_vm_with_a_transfer_on_a_frame_that_its_page_has_left_is_not_powered_off() -> None:
-    pair = Pair(Shape())
-    for operation in (("power_on", 0), ("power_on", 1), ("write", 0, 0, 0, 1), ("write", 1, 0, 0, 1),
-                      ("scan", 0, 0, False), ("scan", 1, 0, False), ("start_transfer", 0, 0, 0, False),
-                      ("write", 0, 0, 0, 2), ("power_off", 0)):  # fmt: skip
+SHARED_AND_READ = (
+    ("power_on", 0), ("power_on", 1), ("set_swap_target", 0, 1), ("write", 0, 0, 0, 1), ("write", 1, 0, 0, 1),
+    ("scan", 0, 0, False), ("scan", 1, 0, False), ("start_transfer", 0, 0, 0, False),
+)  # fmt: skip
+"""A page of each VM is in one frame, which a device reads for the first VM."""
+
+
+def test_a_page_that_was_written_waits_for_its_transfer_on_the_frame_that_it_had() -> None:
+    pair = Pair(Shape(minimum=0))
+    for operation in (*SHARED_AND_READ, ("write", 0, 0, 0, 2), ("page_out", 0, 0), ("power_off", 0)):
         pair.do(*operation)
-    assert pair.seen["power_off refused: VM_NOT_EMPTY"] == 1
+    assert pair.seen["page_out refused: PINNED"] == pair.seen["power_off refused: PINNED"] == 1
+    for operation in (("end_transfer", 0), ("page_out", 0, 0), ("power_off", 0)):
+        pair.do(*operation)
+    assert pair.seen["page_out"] == pair.seen["power_off"] == 1
+
+
+def test_a_vm_is_powered_off_though_a_device_reads_its_frame_for_another() -> None:
+    pair = Pair(Shape())
+    for operation in (*SHARED_AND_READ, ("power_off", 1)):
+        pair.do(*operation)
+    assert pair.seen["power_off"] == 1
+    assert list(pair.memory.counts().values()) == [(2, 2)]
 
 
 def test_domains_have_any_numbers_and_cost_no_bytes() -> None:

@@ -32,6 +32,8 @@ CORNERS = (
     "a copy goes", "a slot has three users",
     "a bounce buffer is taken", "what a device wrote to a buffer arrives", "a page with a hint moves",
     "a kept frame is taken for a buffer", "a hot page gets a kept frame", "make_room",
+    "a page leaves a frame that a device reads for another",
+    "a page waits for its transfer on a frame that it has left",
 )  # fmt: skip
 """What a run has to come to, beside all that is refused."""
 

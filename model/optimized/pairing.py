@@ -23,7 +23,7 @@ import numpy as np
 
 from pagelaw.spec import devices, sharing, translation
 from pagelaw.spec.language import VM, Blocked, Contents
-from pagelaw.spec.vocabulary import Domain, HintFrame, NoEntry, Page
+from pagelaw.spec.vocabulary import Domain, HintFrame, Mapped, NoEntry, Page
 
 from ..reference.setup import Hashing as ReferenceHashing
 from ..reference.setup import Sizes, machine
@@ -45,6 +45,8 @@ MAY_DROP_HINTS = frozenset(("scan", "scan_all", "start_share", "page_out", "comm
 """Operations in which a stale hint may be found, or a page lose its frame."""
 hint_is_fresh = PLAIN(sharing.hint_is_fresh)
 READS = frozenset((translation.load, devices.device_reads))
+LEAVING = frozenset(("page_out", "finish_unmapping", "inflate"))
+"""Operations by which a page leaves, or is out of reach for that."""
 FAILS = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What the manager does when it fails. Refusals are no failures."""
 LONGEST = 0.2
@@ -160,6 +162,8 @@ class Pair(FollowingAll):
         except Refusal as refused:
             self.seen[f"{name} refused: {refused.reason}"] += 1
             self.refused = True
+            waits = refused.reason == "PINNED" and name in LEAVING and not self._is_pinned(*arguments)
+            self.seen["a page waits for its transfer on a frame that it has left"] += waits
             self._is_refused(name, arguments, refused.reason)
             answer = None
         except TableFull:
@@ -204,12 +208,19 @@ class Pair(FollowingAll):
         self.seen["a slot has three users"] += bool((self.memory.slots.users >= 3).any())
         self.seen["one record is free"] += len(s.records) - self.memory.records_in_use == 1
 
+    def _is_pinned(self, vm: int, ppn: int) -> bool:
+        """Whether a page has a frame that transfers are under way on, before the specification follows."""
+        backing = self.reference.pmap[self.page(vm, ppn)]
+        return isinstance(backing, Mapped) and self.reference.pins[backing.mpn] > 0
+
     def _note(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:
         """What is worth counting, before the specification follows."""
         if name == "write" and self.memory.stages:
             place = self.place(self.page(*arguments[:2]))
             if self.memory.stages.get(place, ("",))[0] == "found":
                 self._written.add(place)
+        elif name in LEAVING and answer is not False:
+            self.seen["a page leaves a frame that a device reads for another"] += self._is_pinned(*arguments)
         elif name == "compare":
             place = self.place(self.page(*arguments))
             self.seen["a page changes between scan and comparison"] += not answer and place in self._written
