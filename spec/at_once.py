@@ -229,7 +229,7 @@ def copy_on_write(s: Machine, page: Page, new: MPN) -> None:
 
 
 def balloon_in_steps(s: Machine, page: Page) -> None:
-    """Tell, unmap, wait, check pins, release."""
+    """Tell, unmap, wait for flushes and transfers, release."""
     inflate(s, page)
     all_flush(s, page)
     finish_unmapping(s, page)
@@ -247,7 +247,7 @@ def balloon(s: Machine, page: Page) -> None:
 
 
 def page_out_in_steps(s: Machine, page: Page, slot: Slot, halfway: Contents) -> None:
-    """Pick, unmap, wait, check pins, reserve a slot, write, commit."""
+    """Pick, unmap, wait for flushes and transfers, reserve a slot, write, commit."""
     pick_for_paging(s, page)
     all_flush(s, page)
     finish_unmapping(s, page)
@@ -325,7 +325,7 @@ def move(s: Machine, page: Page, new: MPN) -> None:
 
 
 def reap_in_steps(s: Machine, page: Page) -> None:
-    """Unmap, wait, check pins, release."""
+    """Unmap, wait for flushes and transfers, release."""
     reap(s, page)
     all_flush(s, page)
     finish_unmapping(s, page)

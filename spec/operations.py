@@ -195,7 +195,7 @@ def no_transfer_after_pin_check(s: Machine, page: Page) -> bool:
 
 @invariant("R-05", "R-12", "ESX-7-02")
 def a_page_with_a_transfer_has_not_left(s: Machine, transfer: Transfer) -> bool:
-    """Until a transfer has ended its page has a frame, and is not yet out of everybody's reach so as to leave it."""
+    """A page with a transfer under way has a frame, and no operation has put it out of reach to take that away."""
     match s.transfer[transfer]:
         case UnderWay(page, _):
             match s.operation[page]:

@@ -35,7 +35,7 @@ class Refused(Enum):
     NOT_READABLE = "an operation keeps the page unmapped"
     NOTHING_OWED = "no flush is pending here"
     FLUSH_PENDING = "a vCPU or a device has not yet done the flush it was asked for"
-    PINNED = "a device transfer is under way for the page, or on its frame"
+    PINNED = "a device transfer is under way for the page"
 
     NO_FREE_FRAME = "the frame named is not free"
     FRAME_IS_FREE = "the frame is free already"

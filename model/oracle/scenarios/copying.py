@@ -63,9 +63,9 @@ def cow_02(s: Scene, writer: str, swapped: bool = False) -> None:
 
 
 def stays_pinned(s: Scene, name: str) -> None:
-    """A VM's page that a device uses cannot be given away yet."""
+    """A VM's page that a device uses for it cannot be given away yet."""
     reason = s.refused("inflate", name, 0)
-    s.expect("why the pinned page cannot go yet", reason, None, "a frame with transfers is not freed (ESX-7-02, R-05)",
+    s.expect("why the pinned page cannot go yet", reason, None, "not with a transfer of its own under way (R-05)",
              "PINNED", "Linux unmaps at once and the pin keeps the frame; here giving up waits for the transfer")
 
 
