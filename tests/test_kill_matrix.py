@@ -112,11 +112,11 @@ def test_faults_of_the_memory_manager_have_rows(tmp_path: Path, capsys: pytest.C
     to = tmp_path / "kills.json"
     assert main(["mutants", "IM-4", "IM-12", "--json", str(to)]) == 0
     printed = capsys.readouterr().out
-    assert re.search(r"^IM-4 +A count that just fits no more misses the overflow table +38 +5$", printed, re.M)
+    assert re.search(r"^IM-4 +A count that just fits no more misses the overflow table +106 +5$", printed, re.M)
     assert "implementation: 2 mutants, 2 killed, 0 equivalent, 0 survivors" in printed
     written = json.loads(to.read_text())
     assert written["summary"]["implementation"]["killed"] == 2
-    assert "pair.do('scan'" in written["implementation"]["IM-4"]["program"]
+    assert "pair.do('scan_all'" in written["implementation"]["IM-4"]["program"]
 
 
 def test_a_fault_of_the_memory_manager_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
