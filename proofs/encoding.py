@@ -6,6 +6,7 @@ instance, enumerations. Sums are datatypes, maps are uninterpreted functions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -18,6 +19,8 @@ import z3
 from pagelaw.spec.language import VM, Contents, Identifier, Owned, Sum, Value, Word, sum_of, variants_of
 from pagelaw.spec.language.state import Shape, State
 
+_DECLARED = re.compile(r"^\(declare-fun (\|[^|]*\||\S+) ", re.MULTILINE)
+_NOTHING = (z3.Ast * 0)()
 _names = count()  # datatypes of one process need names of their own: two of one name silently become one
 
 
@@ -224,6 +227,15 @@ class Encoding:
                         changed = self.constant(contents.with_word(word, value))
                         facts.append(self.with_word(term, at, new) == changed)
         return facts
+
+
+def functions_in(terms: Sequence[Any]) -> set[str]:
+    """The names of all declared functions that occur in terms; z3 itself lists them, as it would for a file."""
+    names: set[str] = set()
+    for term in terms:
+        text = z3.Z3_benchmark_to_smtlib_string(term.ctx.ref(), "", "", "unknown", "", 0, _NOTHING, term.as_ast())
+        names.update(name.strip("|") for name in _DECLARED.findall(text))
+    return names
 
 
 def key_sorts(state: type[State]) -> set[type]:

@@ -17,8 +17,9 @@ import z3
 from pagelaw.spec.language import REGISTER, VM, Abstract, Entry, Measure
 from pagelaw.spec.machine import Machine
 
+from .encoding import functions_in
 from .lifting import SymState, arguments_of, types_in
-from .obligations import Obligation, Statement, Theory, functions_in
+from .obligations import Obligation, Statement, Theory
 
 
 class Machines:

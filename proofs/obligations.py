@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import builtins
 import inspect
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -24,11 +23,8 @@ from pagelaw.spec.language.state import Shape
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.private_memory import PrivateMemory
 
-from .encoding import Encoding
+from .encoding import Encoding, functions_in
 from .lifting import CannotLift, Lift, Path, Sym, SymMap, SymState, arguments_of, paths_of
-
-_DECLARED = re.compile(r"^\(declare-fun (\|[^|]*\||\S+) ", re.MULTILINE)
-_NOTHING = (z3.Ast * 0)()
 
 
 @attrs.frozen
@@ -400,13 +396,4 @@ def sorts_asked_about(conditions: Sequence[Any]) -> set[Any]:
     return {one.var_sort(i) for one in conditions if z3.is_quantifier(one) for i in range(one.num_vars())}
 
 
-def functions_in(terms: Sequence[Any]) -> set[str]:
-    """The names of all declared functions that occur in terms; z3 itself lists them, as it would for a file."""
-    names: set[str] = set()
-    for term in terms:
-        text = z3.Z3_benchmark_to_smtlib_string(term.ctx.ref(), "", "", "unknown", "", 0, _NOTHING, term.as_ast())
-        names.update(name.strip("|") for name in _DECLARED.findall(text))
-    return names
-
-
-__all__ = ["VM", "Obligation", "Statement", "Theory", "functions_in"]
+__all__ = ["VM", "Obligation", "Statement", "Theory"]
