@@ -5,7 +5,8 @@
 plays the scenarios on a program that speaks the protocol of `pagelaw conform`, and counts those that it comes through,
 fails, and that are skipped: they need what the protocol does not have (single steps, options), or the program says
 that it cannot do (operations, a machine of these sizes). Only what both tell is compared: a sight that a program does
-not give is no failure; a word that it does not read is one. The exit code is 1 if one failed.
+not give is no failure; a word that it does not read is one. An answer has ten seconds. The exit code is 1 if one
+failed, 2 if nothing could be played.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Timer
 from types import TracebackType
 from typing import Any
 
 Line = dict[str, Any]
+SECONDS = 10.0
+"""That a program has for an answer."""
 
 
 class Wrong(Exception):
@@ -74,16 +78,20 @@ class Program:
         given, answers = self.process.stdin, self.process.stdout
         assert given is not None
         assert answers is not None
+        late = Timer(SECONDS, self.process.kill)
+        late.start()
         try:
             print(json.dumps({"seq": self.seq, **message}), file=given, flush=True)
             line = answers.readline()
             answer: Line = json.loads(line)
             right = answer.pop("seq") == self.seq
-        except (BrokenPipeError, ValueError, KeyError, AttributeError, TypeError):
+        except (BrokenPipeError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             right = False
+        finally:
+            late.cancel()
         if not right:
             self.process.kill()
-            raise Lost(f"the answer to {message['cmd']} {message.get('do', '')} is none")
+            raise Lost(f"no answer to {message.get('do', message['cmd'])}")
         return answer
 
 
@@ -200,14 +208,23 @@ def trace(vector: Line, events: Sequence[Line]) -> str:
     return "".join(json.dumps(line) + "\n" for line in (vector["header"], *events))
 
 
-def main(folder: str, *command: str) -> int:
+def main(*words: str) -> int:
     """Play all scenarios; the exit code."""
+    folder, command = Path(words[0] if words else ""), words[2 if words[1:2] == ("--",) else 1 :]
+    due = list(vectors(folder, "scenarios")) if words else []
+    if not due or not command:
+        print("usage: replay_vectors.py FOLDER PROGRAM ARGS, the folder from `pagelaw vectors`", file=sys.stderr)
+        return 2
     done: Counter[str] = Counter()
-    with Program(command) as program:
-        for vector in vectors(Path(folder), "scenarios"):
-            done[played(program, vector)] += 1
+    try:
+        with Program(command) as program:
+            for vector in due:
+                done[played(program, vector)] += 1
+    except (Lost, OSError) as lost:
+        print(f"{command[0]} cannot be played with: {lost}", file=sys.stderr)
+        return 2
     print(", ".join(f"{count} {what}" for what, count in sorted(done.items())))
-    return 1 if done["failed"] else 0
+    return 1 if done["failed"] else 0 if done["passed"] else 2
 
 
 def played(program: Program, vector: Line) -> str:

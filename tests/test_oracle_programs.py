@@ -65,6 +65,11 @@ PROGRAMS = {
     "wrong fields": ("garbled", BEGINS + "answer(seq, saw=5)"),
     "other values": ("garbled", BEGINS + "answer(seq, value=5, do='read')"),
     "can do nothing": ("unsupported", DOES_NOTHING),
+    "refuses everything": (
+        "unsupported", "    answer(seq, pagelaw=1, operations=['read']) if m['cmd'] == 'start' else "
+        "answer(seq, refused=True) if m['cmd'] == 'do' else answer(seq)",
+    ),
+    "one operation twice": ("garbled", "    answer(seq, pagelaw=1, operations=['read', 'read'])"),
     "does not stop": (
         "hung", DOES_NOTHING.replace("m['cmd'] == 'do'", "m.get('do', 'power_on') != 'power_on'")
         + "\n    if m['cmd'] == 'stop': time.sleep(60)",

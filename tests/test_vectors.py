@@ -358,3 +358,10 @@ def test_a_wrong_vector_is_not_written() -> None:
     with pytest.raises(NotAllowed, match="what the fault tells is allowed"):
         check("it", changed("faults/SH-5", lambda one: one["wrong"].update(
             tells=one["events"][one["wrong"]["event"]])))  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [
+    (), (str(FOLDER),), ("nowhere", "cat"), (str(FOLDER), "false"), (str(FOLDER), "./no"),
+])  # fmt: skip
+def test_a_replay_of_nothing_is_no_success(words: tuple[str, ...]) -> None:
+    assert replay_vectors.main(*words) == 2

@@ -61,12 +61,12 @@ for line in sys.stdin:
 
 
 @pytest.mark.parametrize(("how", "code", "told"), [
-    ("silent", 0, "107 passed, "), ("no machine", 0, "107 skipped: a machine that it cannot be, "),
+    ("silent", 0, "107 passed, "), ("no machine", 2, "107 skipped: a machine that it cannot be, "),
     ("few", 0, " passed, .* skipped: operations that it does not have, "),
-    ("sizes", 0, "107 skipped: other sizes than it needs, "),
+    ("sizes", 2, "107 skipped: other sizes than it needs, "),
     ("no scan", 0, " passed, .* skipped: an operation that it cannot do, "),
     ("mute", 1, "scenarios/.*: event [0-9]+: got is None, not [0-9]+\n.* failed, [0-9]+ passed, "),
-    ("dies", 1, "scenarios/.*: the answer to do scan is none\n.* failed, [0-9]+ passed, "),
+    ("dies", 1, "scenarios/.*: no answer to scan\n.* failed, [0-9]+ passed, "),
     ("wrong", 1, "scenarios/.*: event [0-9]+: got is [0-9]+, not [0-9]+\n.* failed, [0-9]+ passed, "),
 ])  # fmt: skip
 def test_programs_that_can_or_tell_less_are_told_of(how: str, code: int, told: str, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from pagelaw.spec.vocabulary import (
 )
 
 from ..reference.journal import NOTHING
+from ..reference.operations import reclaim_blocks
 from ..reference.plainly import Plainly
 from .choices import Choices, Rule
 from .naming import Name
@@ -61,6 +62,7 @@ class Candidate(Choices):
     ) -> None:
         super().__init__(machine, low)
         self.told = told
+        self.has_blocks = len({machine.block[mpn] for mpn in machine.ids[MPN]}) < len(machine.ids[MPN])
         self.steps: list[tuple[Rule, tuple[Any, ...], int]] = []
         """The steps of the event, each with how many changes there were before it."""
         self.stays = 0
@@ -233,6 +235,20 @@ class Candidate(Choices):
         """After something was done to a page: whether its hint is stale now."""
         if type(self.machine.hint[page]) is HintFrame and not IS_FRESH(self.machine, page):
             self.doubt(page, True)
+
+    def note_stale_hints(self) -> None:
+        """The same of all pages, after something of which it is not said to which pages it was done."""
+        for page, hint in list(self.machine.hint.items()):
+            if type(hint) is HintFrame and page not in self.doubtful:
+                self.note_stale_hint(page)
+
+    # Vacated frames, which are free as soon as their whole block is given up.
+
+    def free_vacated(self) -> None:
+        """However the last of a block was given up."""
+        if self.has_blocks:
+            for rule, arguments in reclaim_blocks(self.machine):
+                self.do(rule, arguments)
 
     def doubt(self, page: Page, is_doubtful: bool) -> None:
         """Whether its hint may be gone; that can be taken back as all else."""

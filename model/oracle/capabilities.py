@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import attrs
@@ -101,6 +102,9 @@ def capabilities(answer: dict[str, Any]) -> Capabilities:
     if answer["pagelaw"] != VERSION:
         raise Malformed(f"it speaks version {answer['pagelaw']!r}, and this pagelaw version {VERSION} only")
     check_fields(answer, START_FIELDS, "")
+    twice = sorted(name for name, count in Counter(answer["operations"]).items() if count > 1)
+    if twice:
+        raise Malformed(f"operations names {twice[0]!r} twice")
     header = {"pagelaw": VERSION} | {
         name: answer[name] for name in ("system", "profile", "options", "tells") if name in answer
     }

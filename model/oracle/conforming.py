@@ -139,7 +139,7 @@ def conform(
         found.verdict, found.told, found.errors = broken.how, str(broken), implementation.errors
     except Malformed as wrong:
         found.verdict, found.told, found.errors = "garbled", str(wrong), implementation.errors
-    if found.verdict == "allowed" and found.events == 0:
+    if found.verdict == "allowed" and not found.rules:
         found.verdict, found.told = "unsupported", "it did none of the operations that it says it can do"
         if not found.runs:
             found.told = "it can be none of the machines"

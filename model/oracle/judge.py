@@ -35,6 +35,7 @@ from .reasons import (
     is_refused,
     not_seen,
 )
+from .register import TransferName
 from .settling import NoWay, settle
 from .states import answer, changes, different
 from .unseen import UNSURE, Unseen
@@ -257,6 +258,8 @@ class Judge:
             return Reason(f"{name} gave up, and is told as done", (f"that {name} is told as refused",), ("R-03",))
         else:
             c.returned = pending.returned
+            c.note_stale_hints()
+            c.free_vacated()
             reason = None
         if reason is None:
             reason = self._seen(c, event)
@@ -290,6 +293,7 @@ class Judge:
             except NoWay as no:
                 return self._told(c, event, is_not_explained(c, no), lambda unseen: False)
             self.settled_at, self.kinds = event.number, self.kinds | frozenset(event.settles)
+            c.free_vacated()
             c.left_alone()
         elif operation is not None:
             c.by_steps = c.by_steps or event.what == "step"
@@ -305,9 +309,12 @@ class Judge:
                     why = refused.reason
                     return self._told(c, event, is_refused(c, refused, operation.name),
                                       lambda unseen: unseen.is_refused(why))  # fmt: skip
+                if TransferName in operation.arguments.values():  # of which page is not said
+                    c.note_stale_hints()
                 for one in event.arguments:
                     if type(one) is Page and type(c.machine.hint[one]) is HintFrame and one not in c.doubtful:
                         c.note_stale_hint(one)
+                c.free_vacated()
                 due = None if event.got is None else answer(c, operation.answers, event.arguments)
                 if not self.kinds <= {"migrate"} and operation.name in UNSURE:
                     c.is_unsure(next(one for one in event.arguments if isinstance(one, Page)), operation.name)

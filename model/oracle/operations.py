@@ -162,20 +162,27 @@ def set_balloon_target(c: Candidate, vm: VM, pages: Pages) -> Steps:
     yield balloon.set_balloon_target, (vm, pages)
 
 
-def _reset_first(c: Candidate, vm: VM) -> Steps:
+def _reset_first(c: Candidate, vm: VM, offers: bool) -> Steps:
     """A driver that must be reset is reset by its next exchange (ESX-3.2-11), also if that is refused then; or that is
-    refused as there is no driver that is ready, and it is reset later."""
+    refused as there is no driver that is ready, and it is reset later. offers: whether it offers a page, which may be
+    refused for what is so before a reset as after it (a transfer of the page)."""
     s = c.machine
-    if s.driver[vm] == MustReset() and s.life[vm] in c.RUNNING and c.choose((False, True)):
-        yield from reference.make_driver_ready(s, vm)
-        c.stays = len(c.steps)
+    if s.driver[vm] == MustReset() and s.life[vm] in c.RUNNING:
+        how = c.choose((NOT_RESET, RESET, WOULD_BE) if offers else (NOT_RESET, RESET))
+        if how != NOT_RESET:
+            yield from reference.make_driver_ready(s, vm)
+        if how == RESET:
+            c.stays = len(c.steps)
+
+
+NOT_RESET, RESET, WOULD_BE = "not reset", "reset, and stays so", "refused, before a reset, for what would be after it"
 
 
 @operation()
 def inflate(c: Candidate, page: Page) -> Steps:
     """The driver gives a page to the balloon, and its frame is free."""
     s, vm = c.machine, page.vm
-    yield from _reset_first(c, vm)
+    yield from _reset_first(c, vm, offers=True)
     if not c.tells("driver") and s.life[vm] in c.RUNNING and s.driver[vm] == NoDriver():
         yield from reference.make_driver_ready(s, vm)
     if not c.tells("balloon_target") and s.balloon_size[vm] >= s.balloon_target[vm] and s.life[vm] in c.RUNNING:
@@ -186,7 +193,7 @@ def inflate(c: Candidate, page: Page) -> Steps:
 @operation()
 def deflate(c: Candidate, page: Page) -> Steps:
     """The driver takes a page out of the balloon."""
-    yield from _reset_first(c, page.vm)
+    yield from _reset_first(c, page.vm, offers=False)
     yield balloon.deflate, (page,)
 
 

@@ -41,7 +41,8 @@ def fingerprint(c: Candidate) -> Any:
     )  # fmt: skip
     dirty = () if c.by_steps else frozenset(page for page in c.machine.kept if is_dirty(c.machine, page))
     under_way = tuple((name, *one.key) for name, one in c.pending.items())
-    return held, dirty, frozenset(c.frames.of.items()), frozenset(c.slots.of.items()), under_way
+    not_known = tuple(map(frozenset, (c.doubtful, c.unsettled, c.elsewhere, c.unsure)))
+    return held, dirty, frozenset(c.frames.of.items()), frozenset(c.slots.of.items()), not_known, under_way
 
 
 class States:
