@@ -245,8 +245,8 @@ class Candidate(Choices):
     # Vacated frames, which are free as soon as their whole block is given up.
 
     def free_vacated(self) -> None:
-        """However the last of a block was given up."""
-        if self.has_blocks:
+        """However the last of a block was given up. A trace of single steps says when that is."""
+        if self.has_blocks and not self.by_steps:
             for rule, arguments in reclaim_blocks(self.machine):
                 self.do(rule, arguments)
 
