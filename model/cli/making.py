@@ -18,6 +18,7 @@ from pagelaw.model.oracle.vectors.checking import check
 from pagelaw.model.oracle.vectors.layout import Made, Vector
 from pagelaw.proofs import mutants
 from pagelaw.proofs.boundaries import Bounds, Side
+from pagelaw.proofs.working import begin_as_one_of_a_pool
 from pagelaw.spec.language import REGISTER
 
 Say = Callable[[str], None]
@@ -82,12 +83,18 @@ def boundaries(say: Say) -> Made:
     vectors, missing = list[Vector](), list[str]()
     for number, name in enumerate(names, 1):
         # An interruption from the terminal ends it at once, and without a word.
-        with ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL)) as alone:
+        with ProcessPoolExecutor(1, get_context("spawn"), begin_alone) as alone:
             of_rule, without = alone.submit(bounds_of, name).result()
         say(f"{number:3d}/{len(names)} {name}: {len(of_rule)} sides of bounds")
         vectors += of_rule
         missing += without
     return Made("boundaries", tuple(vectors), dict.fromkeys(missing, NOT_NEXT_TO))
+
+
+def begin_alone() -> None:
+    """Begin as that process: it ends with its parent, and at an interrupt."""
+    begin_as_one_of_a_pool()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def bounds_of(rule: str) -> tuple[list[Vector], list[str]]:
