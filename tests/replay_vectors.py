@@ -120,6 +120,8 @@ def play(program: Program, vector: Line) -> None:
         if answer.get("unsupported") is True:
             raise Skipped("an operation that it cannot do")
         where = f"{vector['id']}: event {number}"
+        if is_passed_over(event, answer):
+            event = given | {"got": "not shared"}
         agree(where, event, answer)
         if "refused" not in event:
             found.forget(event)
@@ -127,6 +129,11 @@ def play(program: Program, vector: Line) -> None:
 
 
 READS = ("read", "transfer_read")
+
+
+def is_passed_over(event: Line, answer: Line) -> bool:
+    """Whether a scan of a page with a transfer is done without sharing it, where it could be refused as well (R-24)."""
+    return (event["do"], event.get("refused")) == ("scan", "PINNED") and "refused" not in answer
 
 
 def agree(where: str, event: Line, answer: Line) -> None:

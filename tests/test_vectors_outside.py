@@ -1,4 +1,4 @@
-"""Vectors used from outside: programs are started and spoken to, and nothing of pagelaw is called."""
+"""Vectors used from outside: programs are spoken to in JSON lines."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, ClassVar, cast
 
 import pytest
+
+from pagelaw.model.systems.reference import Reference
 
 from . import replay_vectors
 from .test_vectors import FOLDER, vectors
@@ -97,6 +100,30 @@ def test_the_replayer_notices(wrong: str) -> None:
                     seen[wrong] = {"words": [1], "frame": "m0", "free_frames": 0}[wrong]
         with pytest.raises(replay_vectors.Wrong, match="scenarios/share-01/pages-2: event"):
             replay_vectors.play(program, vector | {"events": events})
+
+
+class Passing:
+    """The reference, which passes over pages with a transfer where it could refuse; or shares them all the same."""
+
+    needs: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, outcome: str) -> None:
+        self.outcome, self.kept = outcome, Reference()
+        self.operations = set(self.kept.start()["operations"])
+
+    def ask(self, cmd: str, **asked: Any) -> dict[str, Any]:
+        """What a program would answer."""
+        answer = self.kept.do(asked) if cmd == "do" else self.kept.reset(asked["machine"])
+        return {"got": self.outcome} if (asked.get("do"), answer.get("refused")) == ("scan", "PINNED") else answer
+
+
+@pytest.mark.parametrize("name", ["cow-04/only", "swap-06/as-in-cow-04"])
+def test_a_scan_may_pass_over_a_page_with_a_transfer(name: str) -> None:
+    vector = vectors("scenarios")[f"scenarios/{name}"]
+    assert {"do": "scan", "refused": "PINNED"}.items() <= vector["events"][6 + ("swap" in name)].items()
+    replay_vectors.play(cast(Any, Passing("not shared")), vector)
+    with pytest.raises(replay_vectors.Wrong, match="got is shared, not not shared"):
+        replay_vectors.play(cast(Any, Passing("shared")), vector)
 
 
 def test_vectors_are_traces_that_the_command_judges(tmp_path: Path) -> None:

@@ -164,10 +164,12 @@ event it is one that `pagelaw judge` forbids in that line.
 says one; else done, with `got` and what `saw` says. Then each number of `expected` is `ours`, or `published` where
 there is no `ours`: a program that counts such things itself compares them.
 
-A program that makes other choices than these (which of two equal pages leaves a hint, say, or that a scan passes over a
-page with a transfer, where `refused` is PINNED) may come to something else and still be right: it has its own trace
-judged instead (`pagelaw judge`). The header and `events`, one a line, are a trace
-that `pagelaw judge` allows.
+One thing may be otherwise: that a page with a transfer is not shared is all that R-24 asks, so a scan whose `refused` is
+PINNED may as well be done, with "not shared" if the program says what it came to, and nothing changed.
+
+A program that makes other choices than these (which of two equal pages leaves a hint, say) may come to something else
+and still be right: it has its own trace judged instead (`pagelaw judge`). The header and `events`, one a line, are a
+trace that `pagelaw judge` allows.
 
 Cases of more than {MOST_EVENTS} events are not written, but the shortest one of each scenario always is; the manifest
 lists the others. They are the same at other sizes, and the tests of pagelaw play them.
