@@ -164,8 +164,8 @@ event it is one that `pagelaw judge` forbids in that line.
 says one; else done, with `got` and what `saw` says. Then each number of `expected` is `ours`, or `published` where
 there is no `ours`: a program that counts such things itself compares them.
 
-One thing may be otherwise: that a page with a transfer is not shared is all that R-24 asks, so a scan whose `refused` is
-PINNED may as well be done, with "not shared" if the program says what it came to, and nothing changed.
+One thing may be otherwise: that a page with a transfer is not shared is all that R-24 asks, so a scan whose `refused`
+is PINNED may as well be done, with "not shared" if the program says what it came to, and nothing changed.
 
 A program that makes other choices than these (which of two equal pages leaves a hint, say) may come to something else
 and still be right: it has its own trace judged instead (`pagelaw judge`). The header and `events`, one a line, are a
