@@ -7,8 +7,8 @@ import numpy as np
 
 from pagelaw.model.optimized.memory import Machine
 from pagelaw.model.optimized.scanner import Scanner
-from pagelaw.model.optimized.scanning import LEFT_HINT, MERGED
-from pagelaw.model.optimized.sharing import Memory
+from pagelaw.model.optimized.scanning import LEFT_HINT, MERGED, NOT_PRIVATE
+from pagelaw.model.optimized.sharing import PART, Memory
 
 
 def running(vms: int = 3, pages: int = 400) -> Memory:
@@ -53,3 +53,13 @@ def test_in_time_everything_that_is_alike_is_shared() -> None:
     assert memory.free_frames == 100
     assert seen[MERGED] == 100
     assert seen[LEFT_HINT] == 50
+
+
+def test_pages_named_twice_are_scanned_once_however_far_apart_they_are_named() -> None:
+    pages = PART // 4096 + 100
+    memory = Memory(Machine(pages=(pages,), frames=pages, slots=0, minimum=(pages,)))
+    memory.power_on(0)
+    memory.write_pages(0, 0, np.ones(pages * 512, np.uint64))
+    seen = Counter(memory.scan_all([*range(pages), *range(pages)]).tolist())
+    assert seen == {LEFT_HINT: 1, MERGED: pages - 1, NOT_PRIVATE: pages}
+    assert memory.free_frames == pages - 1

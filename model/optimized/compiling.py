@@ -52,6 +52,14 @@ def compiled(function: Function, keep: bool = True) -> Function:
     return njit(cache=keep, _nrt=False)(function)  # type: ignore[no-any-return]
 
 
+def inner(function: Function) -> Function:
+    """The same of what the middle of a long loop calls: it becomes part of the loop, to which nothing is handed over.
+
+    All arrays of a state would be, with their shapes, at each call.
+    """
+    return function if njit is None else njit(cache=True, _nrt=False, forceinline=True)(function)
+
+
 def short(function: Function) -> Function:
     """A function of a few lines, without a loop: compiled where it is called from what is compiled.
 

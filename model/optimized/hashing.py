@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from .compiling import IS_COMPILED, compiled
+from .compiling import IS_COMPILED, compiled, short
 from .state import Array
 
 Hash = Callable[[bytes], int]
@@ -31,14 +31,20 @@ _ODD_ONE, _ODD_OTHER = np.uint64(0x9E6C63D0876A9A35), np.uint64(0xC2B2AE3D27D4EB
 _SHIFT_ONE, _SHIFT_OTHER = np.uint64(32), np.uint64(29)
 
 
-def mixed(numbers: Array) -> Array:
+@short
+def mixing(numbers: Any) -> Any:
     """For each number a hash: a permutation of the 64-bit numbers, made of steps that can be undone."""
     hashes = numbers ^ (numbers >> _SHIFT_ONE)
-    with np.errstate(over="ignore"):
-        hashes = hashes * _ODD_ONE
-        hashes = hashes ^ (hashes >> _SHIFT_OTHER)
-        hashes = hashes * _ODD_OTHER
+    hashes = hashes * _ODD_ONE
+    hashes = hashes ^ (hashes >> _SHIFT_OTHER)
+    hashes = hashes * _ODD_OTHER
     return hashes ^ (hashes >> _SHIFT_ONE)
+
+
+def mixed(numbers: Array) -> Array:
+    """The same; what does not fit into 64 bits is no mistake."""
+    with np.errstate(over="ignore"):
+        return mixing(numbers)
 
 
 @cache
@@ -69,21 +75,22 @@ class Hashing:
     def __init__(self, words: Array, given: Hash | None = None) -> None:
         self._words = words
         self._size = words.shape[1] * 8
-        self._by_number = given is None and self._size == 8
+        self.by_number = given is None and self._size == 8
+        """Whether the hash is `mixing` of a number."""
         self._given = given
         self._bytes: Any = memoryview(words.reshape(-1)).cast("B")
         self._loop: Any = None
 
     def of(self, frame: int) -> int:
         """The hash of what is in one frame."""
-        if self._by_number:
+        if self.by_number:
             return int(mixed(self._words[frame, :1])[0])
         held = self._bytes[int(frame) * self._size : (int(frame) + 1) * self._size]
         return xxhash.xxh3_64_intdigest(held) if self._given is None else self._given(bytes(held)) & ALL
 
     def of_all(self, frames: Array) -> Array:
         """The hashes of what is in these frames: uint64."""
-        if self._by_number:
+        if self.by_number:
             return mixed(self._words[frames, 0])
         if self._given is None and len(frames) > self.FEW:
             self._loop = self._loop or xxh3_of_frames() or self._one_by_one
@@ -111,6 +118,11 @@ class Keys:
         self._bits = np.uint64(max(0, len(places) - 1).bit_length())
         self._upper = np.array([places[domain] << (ALL_BITS - int(self._bits)) for domain in domains if self._bits],
                                np.uint64)  # fmt: skip
+
+    @property
+    def by_number(self) -> bool:
+        """Whether a key is `mixing` of a number, which what is compiled can do for itself."""
+        return IS_COMPILED and self.hashing.by_number and not self._bits
 
     def of(self, page: int, frame: int) -> Any:
         """The key of what is in a frame that a page has: uint64."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .compiling import compiled, short
+import numpy as np
+
+from .compiling import IS_COMPILED, compiled, inner, short
+from .hashing import mixing
 from .records import cut_for_hint
 from .state import (
     HINTED,
@@ -30,7 +33,9 @@ from .state import (
 )
 from .table import (
     NO_RECORD,
+    bucket_of,
     count_of,
+    end_of,
     enter_hint,
     enter_shared,
     find_shared,
@@ -52,6 +57,8 @@ from .table import (
     MERGED, FALSE_MATCH, LEFT_HINT, HINT_PRESENT, TABLE_FULL,
 ) = range(12)  # fmt: skip
 """What a look or a scan found, or did. PINNED: a transfer has one of the two pages."""
+AHEAD = 64
+"""For so many pages memory is read ahead."""
 
 
 @short
@@ -89,7 +96,7 @@ def own_frames(s: State, pages: Array, frames: Array) -> None:
         frames[at] = own_frame(s, pages[at])
 
 
-@compiled
+@inner
 def look(s: State, page: Number, hashed: Any, known: Number, known_hash: Any) -> tuple[Number, Number]:
     """What a page's hash leads to: a shared frame, a live hint, or nothing; and the record. Stale hints go.
 
@@ -167,7 +174,7 @@ def leave_hint(s: State, page: Number, hashed: Any) -> Number:
     return LEFT_HINT
 
 
-@compiled
+@inner
 def scan_one(
     s: State, page: Number, hashed: Any, leaving: bool, known: Number, known_hash: Any
 ) -> tuple[Number, Number]:
@@ -198,13 +205,47 @@ def scan_one(
 
 @compiled
 def scan_many(
-    s: State, pages: Array, hashes: Array, outcomes: Array, start: Number, known: Number, known_hash: Any
+    s: State, pages: Array, hashes: Array, outcomes: Array, start: Number, known: Number, known_hash: Any,
+    by_number: bool,
 ) -> tuple[Number, Number]:
-    """Scan these pages in order, as far as nothing has to be asked; where it stopped, and the record asked about."""
+    """Scan these pages in order, as far as nothing has to be asked; where it stopped, and the record asked about.
+
+    by_number: hashes are made of numbers, so none has to be asked for.
+    """
     for at in range(start, len(pages)):
+        if IS_COMPILED and at % AHEAD == 0:
+            look_ahead(s, pages[at : at + AHEAD], hashes[at : at + AHEAD], outcomes[at : at + AHEAD])
         found, record = scan_one(s, pages[at], hashes[at], False, known, known_hash)
+        while found == NEEDS_HASH and by_number:
+            known_hash = mixing(s.words[frame_of_hint(s, record), 0])
+            found, record = scan_one(s, pages[at], hashes[at], False, record, known_hash)
         if found == NEEDS_HASH:
             return at, record
         outcomes[at] = found
         known = NO_RECORD
     return len(pages), NO_RECORD
+
+
+@compiled
+def look_ahead(s: State, pages: Array, hashes: Array, read: Array) -> None:
+    """Read what looks for these pages are going to read: of many pages at a time, so that a processor need not wait
+    for the memory of one to ask for that of the next. Nothing rests on it; it is put down, or it would not be read.
+    """
+    for at in range(len(pages)):
+        bucket = bucket_of(s, hashes[at])
+        read[at] = s.shared_heads[bucket] ^ s.hint_heads[bucket] ^ s.pmap[pages[at]]
+    for at in range(len(pages)):
+        bucket = bucket_of(s, hashes[at])
+        for head in (s.shared_heads[bucket], s.hint_heads[bucket]):
+            if head != end_of(s):
+                read[at] ^= link_of(s, np.int64(head))
+        read[at] ^= np.int64(s.words[own_frame(s, pages[at]), 0])
+    for at in range(len(pages)):
+        record = find_shared(s, hashes[at])
+        if record != NO_RECORD:
+            read[at] ^= np.int64(s.words[frame_of_shared(s, record), 0])
+        record = first_hint(s, hashes[at])
+        while record != NO_RECORD:
+            if hint_agrees(s, record, hashes[at]):
+                read[at] ^= np.int64(s.words[frame_of_hint(s, record), 0]) ^ s.pmap[page_of_hint(s, record)]
+            record = following_or_none(s, link_of(s, record))

@@ -42,6 +42,8 @@ from .state import (
 from .table import NO_RECORD, count_of, frame_of_hint, frame_of_shared, page_of_hint, set_count
 
 NO_HASH = np.uint64(0)
+PART = 4 << 20
+"""Bytes that are hashed, and then scanned."""
 
 
 class Memory(Devices):
@@ -86,17 +88,23 @@ class Memory(Devices):
         if len(bad):
             raise BadInput("page", int(bad[0]), f"0 to {len(self.state.pmap) - 1}")
         outcomes = np.full(len(places), NOT_PRIVATE, np.int64)
+        at_once = PART // self.state.words[:1].nbytes
+        for first in range(0, len(places), at_once):
+            self.scan_part(places[first : first + at_once], outcomes[first : first + at_once])
+        return outcomes
+
+    def scan_part(self, places: Array, outcomes: Array) -> None:
+        """The same of so few that what was hashed is in a processor's cache when it is compared."""
         fit = np.flatnonzero(self.scannable(places))
         asked = places[fit]
         hashes = self.keys.of_all(asked, self.own_frames(asked))
         done = np.zeros(len(asked), np.int64)
         at, known, of = 0, NO_RECORD, NO_HASH
         while at < len(asked):
-            at, known = scan_many(self.state, asked, hashes, done, at, known, of)
+            at, known = scan_many(self.state, asked, hashes, done, at, known, of, self.keys.by_number)
             if at < len(asked):
                 of = self.key_of_hinted(known)
         outcomes[fit] = done
-        return outcomes
 
     def scannable(self, places: Array) -> Array:
         """Which of these pages of running VMs have a frame of their own."""

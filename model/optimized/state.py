@@ -33,7 +33,8 @@ NOTHING = (1 << 32) - 1
 free record, records in use, entries in use of the overflow table, and pages that an operation has; the first free frame
 of low memory, how many frames that has (none if no memory is high), and how many of them are free."""
 
-EIGHT = 8
+AT_ONCE = 64
+"""Words compared before it is looked whether any differ."""
 Array = Any
 """A numpy array."""
 Number = Any
@@ -138,9 +139,9 @@ def same(s: State, one: Number, other: Number) -> bool:
     words = s.words.shape[1]
     if words == 1:
         return bool(s.words[one, 0] == s.words[other, 0])
-    for start in range(0, words, EIGHT):  # a cache line at a time
+    for start in range(0, words, AT_ONCE):
         differ = np.uint64(0)
-        for word in range(start, start + EIGHT):
+        for word in range(start, start + AT_ONCE):
             differ |= s.words[one, word] ^ s.words[other, word]
         if differ != 0:
             return False

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/optimized_scan.py numbers 18    pages known by a number, and the reference's scan
     python tests/benchmarks/optimized_scan.py bytes 15      real bytes: hash stage and scan, and the Linux kernel's ksmd
-    python tests/benchmarks/optimized_scan.py growth 24     from 2^16 pages on: speed, and bytes a page
-    python tests/benchmarks/optimized_scan.py growth 24 growth.svg    the same, and a picture of it
+    python tests/benchmarks/optimized_scan.py growth 28     from 2^16 pages on: speed, and bytes a page
+    python tests/benchmarks/optimized_scan.py growth 28 growth.svg    the same, and a picture of it
 
 Processor time counts. A tenth of the pages are zero; half of the rest are as some other page is.
 """
@@ -32,6 +32,8 @@ from pagelaw.spec.vocabulary import MPN, Mapped, Page, Private, Running
 
 KSM = Path("/sys/kernel/mm/ksm")
 BATCH = 1 << 16
+KSMD_AT_ONCE = 1 << 10
+"""It stops only after so many pages."""
 ROUNDS = 3
 
 
@@ -70,11 +72,14 @@ def rows(part: Any) -> Any:
 
 
 def scanned(memory: Memory, pages: int) -> float:
-    """Processor seconds of a scan of every page, in a random order."""
+    """Processor seconds of a scan of every page: of batches at random, each in the pmap's order, as the scanner's are.
+
+    A batch is of every so-many-th page, so that it has some of any part of memory.
+    """
     random, took = np.random.default_rng(2), 0.0
     steps = max(1, pages // BATCH)
-    for first in random.permutation(steps):  # any part of memory, and there every so-many-th page, in any order
-        order = random.permutation(np.arange(first, pages, steps))
+    for first in random.permutation(steps):
+        order = np.arange(first, pages, steps)
         started = time.process_time()
         memory.scan_all(order)
         took += time.process_time() - started
@@ -136,7 +141,7 @@ def ksmd_rates(pages: int) -> tuple[float, float] | str:
     try:
         np.frombuffer(area, np.uint64)[:] = np.repeat(contents(pages), 512)
         area.madvise(mmap.MADV_MERGEABLE)
-        for name, value in {"pages_to_scan": str(pages), "sleep_millisecs": "0", "smart_scan": "0"}.items():
+        for name, value in {"pages_to_scan": str(KSMD_AT_ONCE), "sleep_millisecs": "0", "smart_scan": "0"}.items():
             if name in before:
                 (KSM / name).write_text(value)
         scans, ticks, seen = (int((KSM / "full_scans").read_text()), ticks_of(ksmd), pages_seen())
