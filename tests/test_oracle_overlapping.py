@@ -9,8 +9,9 @@ import pytest
 
 from pagelaw.model.oracle import judge as judge_module
 from pagelaw.model.oracle.capabilities import capabilities
-from pagelaw.model.oracle.driving import Drawing, Event, Run
+from pagelaw.model.oracle.driving import Drawing, Run
 from pagelaw.model.oracle.judge import ALLOWED, FORBIDDEN, UNDETERMINED
+from pagelaw.model.oracle.scene import Event
 from pagelaw.model.systems.reference import Reference
 
 from .test_oracle_judge import HEADER, ON, SHARED, at, judged, read, write

@@ -20,9 +20,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from pagelaw.model.cli import main
 from pagelaw.model.oracle.capabilities import CROWDED_EVERY, OTHERS, capabilities
 from pagelaw.model.oracle.conforming import Conformed, conform, one_run
-from pagelaw.model.oracle.driving import Drawing, Run, values
+from pagelaw.model.oracle.driving import Drawing, Run
 from pagelaw.model.oracle.judge import Judge
 from pagelaw.model.oracle.machine import Differs, state_machine
+from pagelaw.model.oracle.scene import values
 from pagelaw.model.oracle.smoke import smoke
 from pagelaw.model.systems.reference import Reference
 from pagelaw.spec.frames import reference_count

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from pagelaw.model.oracle.capabilities import capabilities
-from pagelaw.model.oracle.driving import Drawing, Event, Run
+from pagelaw.model.oracle.driving import Drawing, Run
 from pagelaw.model.oracle.event_fields import SETTLES
 from pagelaw.model.oracle.judge import ALLOWED, FORBIDDEN, UNDETERMINED
+from pagelaw.model.oracle.scene import Event
 from pagelaw.model.systems.reference import Reference
 from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import VM

@@ -70,6 +70,7 @@ def test_it_conforms_with(given: list[str]) -> None:
     assert found.verdict == "allowed", found.told or found.failure
     assert sum(found.done.values()) >= 2000
     of_it = {"take_over": "take_over_frame", "keep_slot": "forget_kept_slot", "swap_shared": "page_out_to_copy"}
+    assert "displace" not in given or "move_to_high" in found.rules
     assert "--low" not in given or {"start_bounce_in", "start_bounce_out"} <= found.rules.keys()
     if len(given) == 2:
         assert of_it[given[-1]] in found.rules
@@ -82,9 +83,12 @@ def test_the_memory_manager_conforms_for_long(given: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("fault", "given"), [("IM-19", ""), ("IM-26", ""), ("IM-47", ""),
-                                               ("IM-51", "--option take_over"), ("IM-63", "--low")])
+                                               ("IM-51", "--option take_over"), ("IM-53", "--option keep_slot"),
+                                               ("IM-63", "--low"), ("IM-69", "--low --option displace"),
+                                               ("IM-73", "")])
 def test_a_fault_of_the_memory_manager_is_forbidden(fault: str, given: str) -> None:
-    """Copy-on-write without the copy; slots, buffers never free again; one sharing domain; a frame listed too long."""
+    """Copy-on-write without the copy; slots, buffers never free again; one sharing domain; a frame listed too long; a
+    copy that a device made old; room that is made for nothing; a frame asked for transfers, and not its page."""
     found = conformed([*OPTIMIZED, "--fault", fault, *given.split()], 100)
     assert found.verdict == "forbidden"
     assert found.failure is not None

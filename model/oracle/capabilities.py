@@ -37,11 +37,12 @@ def equal_vms(names: str, **more: Any) -> list[dict[str, Any]]:
 
 OTHERS: dict[str, dict[str, Any]] = {
     "few pages": {},
-    "few frames": {"frames": 5},
+    "few frames": {"frames": 5, "slots": 10},
     "few slots": {"slots": 9},  # one less than both VMs may need
     "more pages than frames": {"frames": 14, "slots": 24, "vms": equal_vms("AB", pages=12)},
     "several vCPUs": {"vcpus": 3},
     "low memory": {"frames": 8, "low": ["f0", "f1", "f2"], "low_reserve": 1, "remap_after": 0},
+    "pages of many words": {"words": 8},
     "frames for one VM only": {"frames": 5, "vms": equal_vms("AB", pages=4, minimum=3)},
     "overhead": {"vms": [
         {"name": "A", "pages": 6, "minimum": 1, "overhead": 2}, {"name": "B", "pages": 6, "overhead": 1}]},

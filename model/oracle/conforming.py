@@ -12,9 +12,10 @@ import attrs
 
 from ..reference.shortening import shortened
 from .capabilities import Capabilities, capabilities
-from .driving import Drawing, Event, Failure, Implementation, Run, Unsupported
+from .driving import Drawing, Failure, Implementation, Run, Unsupported
 from .fields import Malformed
 from .program import SECONDS, Broken, Program
+from .scene import Event
 
 TRIES, SLOW_TRIES = 400, 25
 """Attempts at a shorter run; fewer, if each takes the time in which a program should have answered."""
@@ -151,7 +152,7 @@ def one_run(
 ) -> Failure | None:
     """A run of so many operations."""
     run = Run(implementation, able)
-    drawing = Drawing(run, Random(seed))
+    drawing = Drawing(run, Random(seed), turn=seed)
     failure = None
     for event in drawing.beginning():
         failure = failure or run.do(event)

@@ -1,7 +1,8 @@
 """Runs of an implementation: operations are drawn from what it has by now, done, and judged at once.
 
 The judge's state is the live model: which pages have frames, which are shared, in the swap area, in the balloon. Most
-operations that are drawn make sense there; some do not, and have to be refused.
+operations that are drawn make sense there; some do not, and have to be refused. Now and then several are drawn that
+follow from each other (`stories`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any, Protocol
 
@@ -27,8 +28,8 @@ from .fields import Malformed
 from .judge import ALLOWED, MALFORMED, Judge, Violation
 from .operations import OPERATIONS
 from .program import Broken
-
-Event = dict[str, Any]
+from .scene import Event, Scene
+from .stories import STORIES, Story, in_some_order
 
 
 class Implementation(Protocol):
@@ -159,34 +160,42 @@ PHASE = 25
 """Operations in each."""
 
 
-def values(largest: int) -> tuple[tuple[int, ...], ...]:
-    """What is written in a run: few values, so that pages come to be equal. Small ones; of two that differ
-    in their highest bit only; the largest that a word can hold."""
-    highest = 1 << (largest.bit_length() - 1)
-    return (0, 0, 1, 1, 2), (0, 0, 1, 1, min(highest | 1, largest)), (0, 0, largest, largest, 1)
+FEW = ("t0", "t1", "t2")
+"""Names of transfers outside of stories."""
+STORY_BEGINS, STORY_GOES_ON = 0.2, 0.85
+"""How likely a story begins, and, while one is told, that the next operation is its next one."""
 
 
-class Drawing:
+class Drawing(Scene):
     """Draws operations for one run."""
 
-    def __init__(self, run: Run, random: Random) -> None:
-        self.run, self.random = run, random
-        able = set(run.able.operations)
+    def __init__(self, run: Run, random: Random, turn: int | None = None) -> None:
+        """turn: which story is told first, of those that can be; any, if it is not said."""
+        super().__init__(run, random)
         of_all = OF_A_PAGE | OF_A_VM | OF_A_TRANSFER
-        self.names = [name for name in of_all if name in able]
-        self.weights = [[of_all[name] * phase.get(name, 1) for name in self.names] for phase in PHASES]
+        self.names = [name for name in of_all if name in self.able]
+        seldom = self.refused_always()
+        self.weights = [[of_all[name] * phase.get(name, 1) * (0.2 if name in seldom else 1) for name in self.names]
+                        for phase in PHASES]  # fmt: skip
         self.phase = self.drawn = 0
-        """In which part it is, and how many operations were drawn."""
+        """In which part it is, and how many operations were drawn that are part of no story."""
         self.last: Page | None = None
         """The page with which something was done last."""
-        self.transfers: list[str] = []
-        header = run.judge.header
-        assert header is not None
-        self.vms = header.names
-        self.words = header.sizes.get("words", 1)
-        self.vcpus = header.sizes.get("vcpus", 1)
-        self.sets = values(run.able.largest)
-        self.values = self.sets[0]
+        self.asked: dict[VM, int] = {}
+        """How many VMs ran when one that is off was asked to start the last time."""
+        self.story: Iterator[Event] = iter(())
+        self.turn = turn
+        self.untold: list[Story] = []
+        """Those that come next, the next one at the end."""
+        self.is_told = False
+        """Whether the story is not at its end."""
+        self.has_stories = any(one.suits(self) for one in STORIES)
+
+    def refused_always(self) -> set[str]:
+        """What makes no sense with this machine, and with what the implementation declares."""
+        is_refused = {"remap": not self.has_high_memory, "make_room": not (self.has_high_memory and self.displaces),
+                      "migrate": not self.migrates}  # fmt: skip
+        return {name for name, refused in is_refused.items() if refused}
 
     def beginning(self) -> list[Event]:
         """VMs are powered on; in a long run each page of theirs is used and scanned, so that all that can share do."""
@@ -199,18 +208,36 @@ class Drawing:
 
     def next(self) -> Event:
         """The next operation."""
-        random, s = self.random, self.run.judge.candidates[0].machine
-        if self.drawn == 0:
-            self.values = random.choice(self.sets)
+        if not self.values:
+            self.values = self.random.choice(self.sets)
+        if self.has_stories and self.random.random() < (STORY_GOES_ON if self.is_told else STORY_BEGINS):
+            if not self.is_told:
+                self.untold = self.untold or in_some_order(self, self.turn)
+                self.story = self.untold.pop().tell(self)
+            event = next(self.story, None)
+            self.is_told = event is not None
+            if event is not None:
+                return event
+        return self.drawn_alone()
+
+    def drawn_alone(self) -> Event:
+        """An operation that is part of no story."""
+        random, s = self.random, self.s
         if self.drawn % PHASE == 0:
             self.phase = random.randrange(len(PHASES)) if self.drawn else 0
         self.drawn += 1
         name = random.choices(self.names, self.weights[self.phase])[0]
-        vm = random.choice(s.ids[VM])
         if name in OF_A_TRANSFER:
-            return self.of_a_transfer(name)
-        if s.life[vm] != Running() and "power_on" in self.names and random.random() < 0.8:
-            return {"do": "power_on", "vm": self.vms[vm.number]}
+            if self.under_way() or "start_transfer" not in self.names or random.random() < 0.1:
+                return self.of_a_transfer(name)
+            name = "start_transfer"
+        for vm in self.running():
+            self.asked.pop(vm, None)
+        vm = random.choice(s.ids[VM])
+        if s.life[vm] != Running():
+            if "power_on" in self.names and random.random() < (0.8 if self.may_start(vm) else 0.1):
+                return self.of_vm("power_on", vm)
+            vm = self.some_vm() or vm
         if name in OF_A_VM:
             if name == "power_off" and random.random() < 0.5:
                 vm = max(s.ids[VM], key=lambda one: s.swapped[one])
@@ -220,17 +247,22 @@ class Drawing:
                 return self.of_a_vm(name, vm)
         return self.of_a_page(name, vm)
 
+    def may_start(self, vm: VM) -> bool:
+        """Whether something has changed since a VM was asked to start; if it was refused it is asked again seldom."""
+        running = len(self.running())
+        changed, self.asked[vm] = self.asked.get(vm) != running, running
+        return changed
+
     def of_a_vm(self, name: str, vm: VM) -> Event:
         """A VM is powered, its driver started, or a level asked of it."""
-        event: Event = {"do": name, "vm": self.vms[vm.number]}
-        size = self.run.judge.candidates[0].machine.maximum[vm]
+        event = self.of_vm(name, vm)
         if name.startswith("set_"):
-            event["pages"] = self.random.randint(0, size + (self.random.random() < 0.05))
+            event["pages"] = self.random.randint(0, self.s.maximum[vm] + (self.random.random() < 0.05))
         return event
 
     def of_a_page(self, name: str, vm: VM) -> Event:
         """Something happens to a page; mostly one of which it makes sense."""
-        random, s = self.random, self.run.judge.candidates[0].machine
+        random, s = self.random, self.s
         pages: Sequence[Page] = s.each(Page, vm)
         fits = [page for page in pages if isinstance(s.pmap[page], SENSIBLE.get(name, (object,)))]
         if name == "unshare":
@@ -245,29 +277,25 @@ class Drawing:
         if self.last is not None and random.random() < 0.2:  # more with the same page: one thing leads to another
             page = self.last
         self.last = page
-        event: Event = {"do": name, "vm": self.vms[page.vm.number], "page": page.number}
+        event = self.of(name, page)
         if name in ("read", "write"):
-            event["word"] = random.randrange(self.words)
+            event["word"] = self.word()
         if name == "write":
             any_at_all = random.random() < 0.02
             event["value"] = random.randint(0, self.run.able.largest) if any_at_all else random.choice(self.values)
         if name == "start_transfer":
-            free = [one for one in ("t0", "t1", "t2") if one not in self.transfers]
-            event["transfer"] = random.choice(free or ["t0"])
-            self.transfers.append(event["transfer"])
+            free = [one for one in self.names_left() if one in FEW]
+            event["transfer"] = random.choice(free or FEW)
             event["writes"] = random.random() < 0.5
-        if self.vcpus > 1 and name in ("read", "write", "touch", "page_in"):
-            event["cpu"] = random.randrange(self.vcpus)
         return event
 
     def of_a_transfer(self, name: str) -> Event:
         """A transfer goes on or ends."""
-        chosen = self.random.choice(self.transfers or ["t0"])
+        under_way = self.under_way() if name == "end_transfer" else self.under_way(writes=name == "transfer_write")
+        chosen = self.random.choice(under_way if under_way and self.random.random() < 0.9 else self.under_way() or FEW)
         event: Event = {"do": name, "transfer": chosen}
         if name != "end_transfer":
-            event["word"] = self.random.randrange(self.words)
-        elif chosen in self.transfers:
-            self.transfers.remove(chosen)
+            event["word"] = self.word()
         if name == "transfer_write":
             event["value"] = self.random.choice(self.values)
         return event

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from .capabilities import OTHERS, capabilities
-from .driving import Drawing, Event, Run, Unsupported
+from .driving import Drawing, Run, Unsupported
+from .scene import Event
 from .telling import failure_text
 
 

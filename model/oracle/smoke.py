@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .capabilities import Capabilities
-from .driving import Event, Failure, Run
+from .driving import Failure, Run
+from .scene import Event
 
 A, B = {"vm": "A"}, {"vm": "B"}
 EVENTS: tuple[tuple[Event, str], ...] = (

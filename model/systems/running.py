@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import attrs
 
 from ..oracle.capabilities import capabilities
-from ..oracle.driving import Drawing, Event, Failure, Run
+from ..oracle.driving import Drawing, Failure, Run
+from ..oracle.scene import Event
 
 WHAT = {
     "pages touched": ("install_cleared",),

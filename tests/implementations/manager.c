@@ -5,8 +5,8 @@
  *     pagelaw conform -- ./manager
  *
  * It is an example to copy: a pmap, frames with a count of users, content-based sharing with hints and copy-on-write,
- * a swap area, a balloon, admission. It has no overhead memory, low memory or sharing domains: a `reset` to a machine
- * that has is answered with "unsupported". Which processor does something makes no difference to it. Every operation
+ * a swap area, a balloon, devices, admission. It has no overhead memory, low memory or sharing domains: a `reset` to a
+ * machine that has is answered with "unsupported". Which processor does something makes no difference. Every operation
  * first asks whether it must be refused, and only then does anything: what is refused has changed nothing.
  */
 
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VMS = 8, PAGES = 64, FRAMES = 256, SLOTS = 512, WORDS = 8 };
+enum { VMS = 8, PAGES = 64, FRAMES = 256, SLOTS = 512, WORDS = 8, TRANSFERS = 64, NAME = 32 };
 enum backing { UNTOUCHED, IN_FRAME, IN_SLOT, BALLOONED };
 
 struct page {
@@ -24,15 +24,17 @@ struct page {
     int at;        /* the frame or the slot */
     bool hinted;   /* it left a hint under this hash */
     uint64_t hint;
+    int transfers; /* how many are under way for it, in whatever frame it had when they began */
 };
 struct vm {
-    char name[32];
+    char name[NAME];
     int pages, minimum;
     bool runs, driver_ready;
     struct page page[PAGES];
 };
 struct frame {
-    int users;     /* 0: free */
+    int users;     /* pages and transfers; 0: free */
+    int pins;      /* the transfers */
     bool shared;
     uint64_t word[WORDS];
 };
@@ -41,9 +43,17 @@ struct slot {
     uint64_t word[WORDS];
 };
 
+struct transfer {
+    char name[NAME];
+    bool used, writes;
+    struct page *page;
+    int at;        /* its frame */
+};
+
 static struct vm vm[VMS];
 static struct frame frame[FRAMES];
 static struct slot slot[SLOTS];
+static struct transfer transfer[TRANSFERS];
 static int vms, frames, slots, words;
 
 /* JSON, as much as is needed: the value of a member of an object, the n-th element of a list. */
@@ -111,12 +121,13 @@ static bool reset(const char *machine) {
     memset(vm, 0, sizeof vm);
     memset(frame, 0, sizeof frame);
     memset(slot, 0, sizeof slot);
+    memset(transfer, 0, sizeof transfer);
     const char *list = member(machine, "vms"), *one;
     if (member(machine, "low")) return false;
     for (vms = 0; list && (one = element(list, vms)); vms++) {
         const char *name = member(one, "name");
         if (vms == VMS || number(one, "overhead", 0) || number(one, "domain", 0)) return false;
-        if (!name || *name != '"' || skip_string(name) - name > 32) die("a VM without a name, or with a long one");
+        if (!name || *name != '"' || skip_string(name) - name > NAME) die("a VM without a name, or with a long one");
         memcpy(vm[vms].name, name + 1, skip_string(name) - name - 2);
         vm[vms].pages = number(one, "pages", 0);
         vm[vms].minimum = number(one, "minimum", 0);
@@ -125,7 +136,7 @@ static bool reset(const char *machine) {
     frames = number(machine, "frames", 0);
     slots = number(machine, "slots", 0);
     words = number(machine, "words", 1);
-    return frames <= FRAMES && slots <= SLOTS && words <= WORDS;
+    return frames <= FRAMES && slots <= SLOTS && words <= WORDS && number(machine, "transfers", 8) <= TRANSFERS;
 }
 
 static int free_frames(void) {
@@ -156,10 +167,20 @@ static int resident(const struct vm *v) {
     return found;
 }
 
-static void leave_frame(struct page *page) {
-    struct frame *f = &frame[page->at];
+static void drop_user(struct frame *f) {
     if (--f->users == 0) f->shared = false;
+}
+
+static void leave_frame(struct page *page) {
+    drop_user(&frame[page->at]);
     page->hinted = false;
+}
+
+static void end(struct transfer *t) {
+    frame[t->at].pins--;
+    drop_user(&frame[t->at]);
+    t->page->transfers--;
+    t->used = false;
 }
 
 static bool is_private(const struct page *page) {
@@ -219,6 +240,8 @@ static const char *power_on(struct vm *v) {
 
 static const char *power_off(struct vm *v) {
     if (!v->runs) return "VM_NOT_RUNNING";
+    for (struct transfer *t = transfer; t < transfer + TRANSFERS; t++)
+        if (t->used && t->page >= v->page && t->page < v->page + v->pages) end(t);
     for (int p = 0; p < v->pages; p++) {
         struct page *page = &v->page[p];
         if (page->backing == IN_FRAME) leave_frame(page);
@@ -237,20 +260,29 @@ static const char *read_word(struct vm *v, struct page *page, int word, uint64_t
     return NULL;
 }
 
-static const char *write_word(struct vm *v, struct page *page, int word, uint64_t value) {
+/* Bring a page in and give it a frame of its own, if it is to be written. */
+static const char *make_ready(struct vm *v, struct page *page, bool writes) {
     const char *refused = cannot_bring_in(v, page);
     if (refused) return refused;
     bring_in(v, page);
-    if (frame[page->at].shared) {
+    if (writes && frame[page->at].shared) {
         if (!free_frames()) return "NO_FREE_FRAME";
         copy_on_write(page);
     }
+    return NULL;
+}
+
+static const char *write_word(struct vm *v, struct page *page, int word, uint64_t value) {
+    const char *refused = make_ready(v, page, true);
+    if (refused) return refused;
     frame[page->at].word[word] = value;
     return NULL;
 }
 
-/* Look for a frame that holds the same: a shared one, or that of a page that left a hint. */
-static bool find_match(struct page *page) {
+/* Look for a frame that holds the same: a shared one, or that of a page that left a hint. A page is not shared while a
+ * device has its frame: `is_pinned` says whether one that holds the same was passed over for that. */
+static bool find_match(struct page *page, bool *is_pinned) {
+    *is_pinned = false;
     for (int f = 0; f < frames; f++)
         if (frame[f].users && frame[f].shared && equal(f, page->at)) {
             frame[f].users++;
@@ -265,6 +297,7 @@ static bool find_match(struct page *page) {
             if (other == page || !other->hinted || other->hint != hash) continue;
             other->hinted = other->hinted && is_private(other) && hash_of(other) == hash;
             if (!other->hinted || !equal(other->at, page->at)) continue; /* stale, or a false match */
+            if ((*is_pinned = frame[other->at].pins)) continue;
             other->hinted = false;
             frame[other->at].shared = true;
             frame[other->at].users++;
@@ -277,8 +310,11 @@ static bool find_match(struct page *page) {
 
 static const char *scan(struct vm *v, struct page *page, const char **outcome) {
     if (!v->runs || !is_private(page)) return "NOT_PRIVATE";
-    if (find_match(page)) {
+    bool is_pinned = frame[page->at].pins;
+    if (!is_pinned && find_match(page, &is_pinned)) {
         *outcome = "shared";
+    } else if (is_pinned) {
+        *outcome = "not shared"; /* it leaves no hint: it is passed over */
     } else {
         page->hinted = true;
         page->hint = hash_of(page);
@@ -293,7 +329,9 @@ static const char *page_out(struct vm *v, struct page *page) {
     for (int p = 0; p < v->pages && frame[page->at].shared; p++)
         if (is_private(&v->page[p])) return "NOT_PRIVATE"; /* those are paged out first */
     if (resident(v) <= v->minimum) return "NO_PAGE_TO_TAKE";
-    if (!frame[page->at].shared && find_match(page)) return NULL; /* shared instead */
+    bool is_pinned = frame[page->at].pins && !frame[page->at].shared;
+    if (!frame[page->at].shared && !is_pinned && find_match(page, &is_pinned)) return NULL; /* shared instead */
+    if (is_pinned || page->transfers) return "PINNED";
     int to = free_slot();
     if (to < 0) return "NO_FREE_SLOT";
     slot[to].used = true;
@@ -316,6 +354,7 @@ static const char *inflate(struct vm *v, struct page *page) {
     if (!v->runs) return "VM_NOT_RUNNING";
     if (v->driver_ready && page->backing == BALLOONED) return "ALREADY_BALLOONED";
     if (page->backing == IN_FRAME && resident(v) <= v->minimum) return "AT_MINIMUM";
+    if (page->backing == IN_FRAME && page->transfers) return "PINNED";
     for (int p = 0; p < v->pages && !v->driver_ready; p++) /* the driver is reset: it knows of no page */
         if (v->page[p].backing == BALLOONED) v->page[p].backing = UNTOUCHED;
     v->driver_ready = true;
@@ -330,6 +369,48 @@ static const char *deflate(struct vm *v, struct page *page) {
     if (page->backing != BALLOONED) return "NOT_BALLOONED";
     if (!v->driver_ready) return "NO_DRIVER";
     page->backing = UNTOUCHED;
+    return NULL;
+}
+
+/* Devices. A transfer is one more user of its frame; the page has another one as soon as it is written. */
+
+/* The transfer that a line names; NULL if there is none. */
+static struct transfer *named(const char *line) {
+    const char *name = member(line, "transfer");
+    for (struct transfer *t = transfer; name && t < transfer + TRANSFERS; t++)
+        if (t->used && is(name, t->name)) return t;
+    return NULL;
+}
+
+static const char *start_transfer(const char *line, struct vm *v, struct page *page) {
+    const char *name = member(line, "transfer"), *writes = member(line, "writes"), *refused;
+    struct transfer *t = transfer;
+    if (named(line)) return "TRANSFER_IN_PROGRESS";
+    while (t < transfer + TRANSFERS && t->used) t++;
+    if (t == transfer + TRANSFERS) die("a transfer too much");
+    if (!name || *name != '"' || skip_string(name) - name > NAME) die("a transfer without a name, or with a long one");
+    if ((refused = make_ready(v, page, writes && *writes == 't'))) return refused;
+    *t = (struct transfer){.used = true, .writes = writes && *writes == 't', .page = page, .at = page->at};
+    memcpy(t->name, name + 1, skip_string(name) - name - 2);
+    frame[t->at].users++, frame[t->at].pins++, page->transfers++;
+    return NULL;
+}
+
+static const char *transfer_write(struct transfer *t, int word, uint64_t value) {
+    if (!t || !t->writes) return "NO_TRANSFER";
+    frame[t->at].word[word] = value;
+    return NULL;
+}
+
+static const char *transfer_read(struct transfer *t, int word, uint64_t *got) {
+    if (!t || t->writes) return "NO_TRANSFER";
+    *got = frame[t->at].word[word];
+    return NULL;
+}
+
+static const char *end_transfer(struct transfer *t) {
+    if (!t) return "NO_TRANSFER";
+    end(t);
     return NULL;
 }
 
@@ -358,14 +439,18 @@ static void do_operation(const char *line) {
     const char *name = member(line, "do"), *which = member(line, "vm"), *refused = NULL, *outcome = NULL;
     uint64_t got = 0;
     struct vm *v = vm;
-    while (v < vm + vms && !is(which, v->name)) v++;
+    while (which && v < vm + vms && !is(which, v->name)) v++;
     if (v == vm + vms) die("there is no such VM");
     struct page *page = member(line, "page") ? &v->page[number(line, "page", 0) % PAGES] : NULL;
     int word = number(line, "word", 0);
-    bool reads = is(name, "read");
-    if (is(name, "power_on")) refused = power_on(v);
+    bool reads = is(name, "read") || is(name, "transfer_read");
+    if (is(name, "transfer_write")) refused = transfer_write(named(line), word, number(line, "value", 0));
+    else if (is(name, "transfer_read")) refused = transfer_read(named(line), word, &got);
+    else if (is(name, "end_transfer")) refused = end_transfer(named(line));
+    else if (is(name, "power_on")) refused = power_on(v);
     else if (is(name, "power_off")) refused = power_off(v);
     else if (!page) die("no page is named");
+    else if (is(name, "start_transfer")) refused = start_transfer(line, v, page);
     else if (reads) refused = read_word(v, page, word, &got);
     else if (is(name, "write")) refused = write_word(v, page, word, number(line, "value", 0));
     else if (is(name, "scan")) refused = scan(v, page, &outcome);
@@ -393,7 +478,8 @@ int main(void) {
         printf("{\"seq\": %" PRIu64, number(line, "seq", 0));
         if (is(command, "start"))
             printf(", \"pagelaw\": 1, \"system\": \"manager.c\", \"operations\": [\"power_on\", \"power_off\", \"read\", "
-                   "\"write\", \"scan\", \"page_out\", \"page_in\", \"inflate\", \"deflate\"]");
+                   "\"write\", \"scan\", \"page_out\", \"page_in\", \"inflate\", \"deflate\", "
+                   "\"start_transfer\", \"transfer_write\", \"transfer_read\", \"end_transfer\"]");
         else if (is(command, "reset")) printf("%s", reset(member(line, "machine")) ? "" : ", \"unsupported\": true");
         else if (is(command, "do")) do_operation(line);
         printf("}\n");
