@@ -1,4 +1,4 @@
-"""Stories of `pagelaw conform`: each comes to what it is about, and asks for nothing that an implementation cannot do."""
+"""Stories of `pagelaw conform`: each comes to what it is about, and asks for nothing that cannot be done."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ class Able(Reference):
     def __init__(self, *operations: str) -> None:
         super().__init__()
         self.operations = operations
+        self.needs: dict[str, Any] = {}
 
     def start(self) -> dict[str, Any]:
-        """What it can do."""
-        said = super().start()
+        """What it can do, and needs."""
+        said = super().start() | {"machine": self.needs}
         return said | {"operations": list(self.operations or said["operations"]), "options": {"displace": True}}
 
     def reset(self, machine: dict[str, Any]) -> dict[str, Any]:
@@ -99,13 +100,16 @@ def test_stories_ask_for_what_an_implementation_can_do(operations: tuple[str, ..
             assert {event["do"] for event in tell(story, drawing)} <= {*operations}
 
 
-def test_as_many_transfers_as_the_machine_has_are_under_way_at_once() -> None:
+@pytest.mark.parametrize(("needs", "due"), [({}, 8), ({"transfers": 3}, 3), ({"transfers": 1}, 1)])
+def test_as_many_transfers_as_the_machine_has_are_under_way_at_once(needs: dict[str, int], due: int) -> None:
     (story,) = (one for one in STORIES if one.tell.__name__ == "as_many_transfers_as_there_may_be")
     most = 0
     for seed in range(SEEDS):
-        drawing = begun(Able(), "few pages", seed)
+        able = Able()
+        able.needs = needs
+        drawing = begun(able, "few pages", seed)
         most = max([most, *(len(drawing.under_way()) for _ in tell(story, drawing))])
-    assert most == drawing.most_transfers == 8
+    assert most == drawing.most_transfers == due
 
 
 def test_the_last_of_many_words_is_written_often() -> None:

@@ -48,6 +48,8 @@ stop_driver), balloon_target (set_balloon_target), swap_target (set_swap_target)
 that says "tells": ["swap_target"] pages out only below the level last set, and has to
 refuse more (NO_PAGE_TO_TAKE); of one that does not, any level it needs is taken to be set.
 `pagelaw judge --format` tells all operations and all that can be seen.
+If not more than so many device transfers can be under way at a time, and those are fewer than
+8, it needs "machine": {"transfers": 3}, or whatever they are.
 tests/implementations has programs to copy.
 """
 
