@@ -48,7 +48,7 @@ def mixed(numbers: Array) -> Array:
 
 
 @cache
-def xxh3_of_frames() -> Callable[[int, Array, int, Array], None] | None:
+def xxh3_of_frames() -> Callable[[int, Array, Array, int, Array], None] | None:
     """A compiled loop around the library's own function, which saves what a call from Python costs; or nothing."""
     if not IS_COMPILED:
         return None
@@ -59,8 +59,8 @@ def xxh3_of_frames() -> Callable[[int, Array, int, Array], None] | None:
         return None
     function.restype, function.argtypes = ctypes.c_uint64, [ctypes.c_size_t, ctypes.c_size_t]
 
-    def loop(base: int, frames: Array, size: int, hashes: Array) -> None:
-        for at in range(len(frames)):
+    def loop(base: int, frames: Array, order: Array, size: int, hashes: Array) -> None:
+        for at in order:
             hashes[at] = function(base + frames[at] * size, size)
 
     return compiled(loop, keep=False)
@@ -96,13 +96,11 @@ class Hashing:
             self._loop = self._loop or xxh3_of_frames() or self._one_by_one
             order = np.argsort(frames, kind="stable")  # memory is read several times as fast from end to end
             hashes = np.zeros(len(frames), np.uint64)
-            self._loop(self._words.ctypes.data, frames[order], self._size, hashes)
-            in_order = np.zeros(len(frames), np.uint64)
-            in_order[order] = hashes
-            return in_order
+            self._loop(self._words.ctypes.data, frames, order, self._size, hashes)
+            return hashes
         return np.array([self.of(frame) for frame in frames.tolist()], dtype=np.uint64)
 
-    def _one_by_one(self, _base: int, frames: Array, _size: int, hashes: Array) -> None:
+    def _one_by_one(self, _base: int, frames: Array, _order: Array, _size: int, hashes: Array) -> None:
         hashes[:] = [self.of(frame) for frame in frames.tolist()]
 
 

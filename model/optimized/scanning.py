@@ -30,6 +30,7 @@ from .state import (
     same,
     set_entry,
     set_tried,
+    vm_of,
 )
 from .table import (
     NO_RECORD,
@@ -90,10 +91,15 @@ def own_frame(s: State, page: Number) -> Number:
 
 
 @compiled
-def own_frames(s: State, pages: Array, frames: Array) -> None:
-    """The same for many pages."""
-    for at in range(len(pages)):
-        frames[at] = own_frame(s, pages[at])
+def with_own_frames(s: State, runs: Array, places: Array, chosen: Array, frames: Array) -> Number:
+    """How many of these pages of running VMs have a frame of their own; which of them in `chosen`, their frames."""
+    count = 0
+    for at in range(len(places)):
+        if is_private(s, places[at]) and runs[vm_of(s, places[at])]:
+            chosen[count] = at
+            frames[count] = own_frame(s, places[at])
+            count += 1
+    return count
 
 
 @inner

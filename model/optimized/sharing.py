@@ -23,10 +23,10 @@ from .scanning import (
     look,
     merge,
     own_frame,
-    own_frames,
     scan_many,
     scan_one,
     share_hinted,
+    with_own_frames,
 )
 from .state import (
     IS_PRIVATE,
@@ -42,8 +42,6 @@ from .state import (
 from .table import NO_RECORD, count_of, frame_of_hint, frame_of_shared, page_of_hint, set_count
 
 NO_HASH = np.uint64(0)
-PART = 4 << 20
-"""Bytes that are hashed, and then scanned."""
 
 
 class Memory(Devices):
@@ -88,23 +86,19 @@ class Memory(Devices):
         if len(bad):
             raise BadInput("page", int(bad[0]), f"0 to {len(self.state.pmap) - 1}")
         outcomes = np.full(len(places), NOT_PRIVATE, np.int64)
-        at_once = PART // self.state.words[:1].nbytes
-        for first in range(0, len(places), at_once):
-            self.scan_part(places[first : first + at_once], outcomes[first : first + at_once])
-        return outcomes
-
-    def scan_part(self, places: Array, outcomes: Array) -> None:
-        """The same of so few that what was hashed is in a processor's cache when it is compared."""
-        fit = np.flatnonzero(self.scannable(places))
-        asked = places[fit]
-        hashes = self.keys.of_all(asked, self.own_frames(asked))
-        done = np.zeros(len(asked), np.int64)
+        chosen, frames = np.zeros(len(places), np.int64), np.zeros(len(places), np.int64)
+        runs = np.array([vm.runs for vm in self.vms])
+        count = with_own_frames(self.state, runs, places, chosen, frames)
+        asked = places[chosen[:count]]
+        hashes = self.keys.of_all(asked, frames[:count])
+        done = np.zeros(count, np.int64)
         at, known, of = 0, NO_RECORD, NO_HASH
         while at < len(asked):
             at, known = scan_many(self.state, asked, hashes, done, at, known, of, self.keys.by_number)
             if at < len(asked):
                 of = self.key_of_hinted(known)
-        outcomes[fit] = done
+        outcomes[chosen[:count]] = done
+        return outcomes
 
     def scannable(self, places: Array) -> Array:
         """Which of these pages of running VMs have a frame of their own."""
@@ -112,12 +106,6 @@ class Memory(Devices):
         private = IS_PRIVATE[kinds]
         running = np.array([vm.runs for vm in self.vms])
         return private & running[np.searchsorted(self.state.first_page, places, side="right") - 1]
-
-    def own_frames(self, places: Array) -> Array:
-        """The frames of pages that have one for themselves."""
-        frames = np.zeros(len(places), np.int64)
-        own_frames(self.state, places, frames)
-        return frames
 
     def hash_of(self, vm: int, page: int) -> Any:
         """The key of what a page holds that may be scanned."""
