@@ -54,7 +54,8 @@ def xxh3_of_frames() -> Callable[[int, Array, Array, int, Array], None] | None:
         return None
     try:
         library = import_module("xxhash._xxhash")
-        function = ctypes.CDLL(str(library.__file__)).XXH3_64bits
+        functions = ctypes.CDLL(str(library.__file__))
+        function = getattr(functions, "XXH3_64bits_dispatch", None) or functions.XXH3_64bits  # as a processor can do it
     except (AttributeError, ImportError, OSError):
         return None
     function.restype, function.argtypes = ctypes.c_uint64, [ctypes.c_size_t, ctypes.c_size_t]

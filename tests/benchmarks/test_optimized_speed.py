@@ -42,8 +42,8 @@ def test_hashing_real_bytes_takes_little_more_than_reading_them() -> None:
     if isinstance(found["ksmd"], str):
         print(f"no comparison with ksmd: {found['ksmd']}")
     else:
-        assert found["times what it looks at"] >= 4  # the goal is 5, and 6 to 7 what is reached
-    assert found["of the limit"] >= 0.6  # the goal is 0.8; how much a busy machine takes of it is not ours
+        assert found["times what it looks at"] >= 5
+    assert found["of the limit"] >= 0.7  # the goal is 0.8; how much a busy machine takes of it is not ours
 
 
 def test_a_page_takes_twenty_two_bytes_however_many_there_are() -> None:
