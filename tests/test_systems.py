@@ -84,11 +84,10 @@ def test_the_memory_manager_conforms_for_long(given: list[str]) -> None:
 
 @pytest.mark.parametrize(("fault", "given"), [("IM-19", ""), ("IM-26", ""), ("IM-47", ""),
                                                ("IM-51", "--option take_over"), ("IM-53", "--option keep_slot"),
-                                               ("IM-63", "--low"), ("IM-69", "--low --option displace"),
-                                               ("IM-73", "")])
+                                               ("IM-63", "--low"), ("IM-73", "")])
 def test_a_fault_of_the_memory_manager_is_forbidden(fault: str, given: str) -> None:
     """Copy-on-write without the copy; slots, buffers never free again; one sharing domain; a frame listed too long; a
-    copy that a device made old; room that is made for nothing; a frame asked for transfers, and not its page."""
+    copy that a device made old; a frame asked for transfers, and not its page."""
     found = conformed([*OPTIMIZED, "--fault", fault, *given.split()], 100)
     assert found.verdict == "forbidden"
     assert found.failure is not None

@@ -237,7 +237,8 @@ class Drawing(Scene):
         if s.life[vm] != Running():
             if "power_on" in self.names and random.random() < (0.8 if self.may_start(vm) else 0.1):
                 return self.of_vm("power_on", vm)
-            vm = self.some_vm() or vm
+            if random.random() < 0.8:
+                vm = self.some_vm() or vm
         if name in OF_A_VM:
             if name == "power_off" and random.random() < 0.5:
                 vm = max(s.ids[VM], key=lambda one: s.swapped[one])
@@ -285,7 +286,7 @@ class Drawing(Scene):
             event["value"] = random.randint(0, self.run.able.largest) if any_at_all else random.choice(self.values)
         if name == "start_transfer":
             free = [one for one in self.names_left() if one in FEW]
-            event["transfer"] = random.choice(free or FEW)
+            event["transfer"] = random.choice(free if free and random.random() < 0.9 else FEW)
             event["writes"] = random.random() < 0.5
         return event
 

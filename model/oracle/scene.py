@@ -140,7 +140,10 @@ class Scene:
         return self.random.choice([value for value in {*self.values, 0, 1} if value != than])
 
     def alike(self, page: Page, to: Page) -> Iterator[Event]:
-        """Writes after which a page holds what another does."""
+        """A page comes to hold what another does; both have frames."""
+        for one in (page, to):
+            if "read" in self.able and not isinstance(self.s.pmap[one], Mapped):
+                yield self.read(one)
         for word in range(self.words):
             value = self.holds(to)[word]
             if self.holds(page)[word] != value:

@@ -85,6 +85,8 @@ def hot_pages_go_to_low_memory(scene: Scene) -> Events:
         for page, name in zip(pages, scene.names_left(), strict=False):
             yield starts(scene, page, name, writes=True)
             yield ends(name)
+    if scene.random.random() < 0.3:
+        yield from room_is_made(scene)  # too early, if a low frame is free
     for _ in range(low_and_free(scene)):
         for page in waiting(scene)[:1]:
             yield scene.of("remap", page)

@@ -93,9 +93,11 @@ def the_balloon_pops(scene: Scene) -> Events:
         return
     yield scene.read(pages[-1])
     exchanges = [name for name in ("inflate", "deflate") if name in scene.able]
-    rest = scene.some_pages(1, lambda page: page.vm == vm and page not in pages) + pages
-    for number, page in enumerate(rest):
-        yield scene.of("inflate" if number == 0 else scene.random.choice(exchanges), page)
+    if scene.random.random() < 0.8:
+        for page in scene.some_pages(1, lambda page: page.vm == vm and page not in pages):
+            yield scene.of("inflate", page)
+    for page in pages:
+        yield scene.of(scene.random.choice(exchanges), page)
     for page in pages:
         if scene.random.random() < 0.4:
             yield scene.read(page)
