@@ -177,7 +177,6 @@ def share(s: Machine, page: Page) -> None:
             match s.pmap[page]:
                 case Mapped(old):
                     s.pmap[page] = Mapped(target)
-                    s.hint[page] = NoHint()
                     add_reference(s, target)
                     return_frame(s, old)
         case _:

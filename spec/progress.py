@@ -255,15 +255,15 @@ def every_block_given_up_gets_free(s: Machine, mpn: MPN) -> bool:
     return not waits or gets_done(reclaim_vacated, s, mpn)
 
 
-@theorem("ESX-4.3-20", "R-13", "R-18")
+@theorem("ESX-4.3-20", "R-13", "R-18", "R-24")
 def every_scan_ends(s: Machine, page: Page) -> bool:
-    """A page that may be scanned, and was not tried yet, has a match, is compared with one, or can count as tried."""
+    """A page that may be scanned, and was not tried yet, has a match that no device delays, or can count as tried."""
     match s.operation[page]:
         case Alone():
             return leaves(compare, s, page, so_that=lambda after: is_settled(after, page))
     if s.attempted[page] or not may_be_scanned(s, page) or enabled(scan_finds_shared_frame, s, page):
         return True
-    matched = s.each(Page).some(lambda other: enabled(scan_finds_hint, s, page, other))
+    matched = s.each(Page).some(lambda other: enabled(scan_finds_hint, s, page, other) and no_device_is_on(s, other))
     return matched or enabled(scan_before_paging_misses, s, page)
 
 
@@ -271,6 +271,32 @@ def every_scan_ends(s: Machine, page: Page) -> bool:
 def is_settled(s: Machine, page: Page) -> bool:
     """Whether a comparison has found the page equal, or counts as an attempt to share it."""
     return s.attempted[page] or isinstance(s.operation[page], Same)
+
+
+@theorem("ESX-4.3-20", "R-13", "R-24")
+def an_attempt_that_can_be_made_is_made(s: Machine, page: Page, other: Page) -> bool:
+    """A page that no device delays counts as tried only if it finds no frame, and no hint of one that none delays."""
+    finds = enabled(scan_finds_shared_frame, s, page)
+    hinted = enabled(scan_finds_hint, s, page, other) and no_device_is_on(s, other)
+    free = no_device_is_on(s, page) and s.each(Transfer).every(lambda t: is_none_or_for_another(s.transfer[t], page))
+    return not (free and (finds or hinted)) or not enabled(scan_before_paging_misses, s, page)
+
+
+@theorem("ESX-4.3-20", "R-13", "R-24")
+def an_attempt_that_waits_counts(s: Machine, page: Page, t: Transfer) -> bool:
+    """A page whose frame a device uses, or for which a transfer is under way, counts as tried without a comparison."""
+    waits = not no_device_is_on(s, page) or not is_none_or_for_another(s.transfer[t], page)
+    untried = may_be_scanned(s, page) and not s.attempted[page]
+    return not (waits and untried) or enabled(scan_before_paging_misses, s, page)
+
+
+@view
+def no_device_is_on(s: Machine, page: Page) -> bool:
+    """Whether the frame that a page has, if it has one, is in no transfer."""
+    match s.pmap[page]:
+        case Mapped(mpn):
+            return s.pins[mpn] == 0
+    return True
 
 
 # What is in order is not refused.

@@ -33,7 +33,7 @@ from .language import (
 )
 from .listing import has_no_room, is_full
 from .machine import Machine
-from .operations import frame_is_private
+from .operations import frame_is_private, is_for
 from .reclamation import is_blocked
 from .refusals import Refused
 from .translation import flushed, revoke
@@ -62,6 +62,7 @@ from .vocabulary import (
     Shared,
     SharedFrame,
     Still,
+    Transfer,
 )
 
 # Scanning.
@@ -151,6 +152,26 @@ def nothing_matches(s: Machine, page: Page) -> bool:
     return has_no_room(s, s.domain[page.vm], key) and not hinted
 
 
+@view
+def is_pinned(s: Machine, page: Page) -> bool:
+    """Whether a device reads or writes a mapped page's frame."""
+    match s.pmap[page]:
+        case Mapped(mpn):
+            return s.pins[mpn] > 0
+    return False
+
+
+@view
+def cannot_be_shared_now(s: Machine, page: Page) -> bool:
+    """Whether nothing matches the page, or a transfer stands in the way: its own, or one on each match's frame."""
+    key = key_of(s, page)
+    matched = s.those(Page, s.hint, HintFrame(s.short[key])).some(
+        lambda other: is_match(s, page, other) and not is_pinned(s, other)
+    )
+    waits = is_pinned(s, page) or s.each(Transfer).some(lambda t: is_for(s.transfer[t], page))
+    return waits or (has_no_room(s, s.domain[page.vm], key) and not matched)
+
+
 @rule("ESX-4.2-10", "ESX-4.2-11", "ESX-4.3-05", "ESX-4.3-06", "R-19", "R-20")
 def scan_leaves_hint(s: Machine, page: Page) -> None:
     """Nothing matches the page: it leaves a hint in place of any older one. It stays writable."""
@@ -161,11 +182,14 @@ def scan_leaves_hint(s: Machine, page: Page) -> None:
     s.hint[page] = hint
 
 
-@rule("ESX-4.3-20", "R-13")
+@rule("ESX-4.3-20", "R-13", "R-24")
 def scan_before_paging_misses(s: Machine, page: Page) -> None:
-    """The same before a page-out: the attempt to share was made, but as the page leaves it enters no hint."""
+    """The same before a page-out: it counts as an attempt to share; as the page leaves, it enters no hint.
+
+    It counts also if none can be made now, as a transfer is under way (R-24).
+    """
     require(may_be_scanned(s, page), Refused.NOT_PRIVATE)
-    require(nothing_matches(s, page), Refused.MATCH_FIRST)
+    require(cannot_be_shared_now(s, page), Refused.MATCH_FIRST)
     require(not s.attempted[page], Refused.ALREADY_TRIED)
     s.attempted[page] = True
 
@@ -258,7 +282,6 @@ def merge(s: Machine, page: Page) -> None:
                     s.pmap[page] = Mapped(target)
                     s.frame[old] = InTransit(page)
                     s.operation[page] = Leaving(old)
-                    s.hint[page] = NoHint()
                     s.attempted[page] = False
                     revoke(s, page)
         case _:
@@ -341,12 +364,12 @@ def taken_over_only_if_that_is_done(before: Machine, after: Machine, mpn: MPN) -
     return not shared or before.take_over
 
 
-@transition("ESX-4.3-20", "R-13")
+@transition("ESX-4.3-20", "R-13", "R-24")
 def an_attempt_was_made(before: Machine, after: Machine, page: Page) -> bool:
-    """A page counts as tried only if nothing matched it, or a full comparison has just failed."""
+    """A page counts as tried only if nothing matched it, a transfer was in the way, or a comparison has just failed."""
     tried = after.attempted[page] and not before.attempted[page]
     failed = isinstance(before.operation[page], Alone) and after.operation[page] == Idle()
-    return not tried or failed or (may_be_scanned(before, page) and nothing_matches(before, page))
+    return not tried or failed or (may_be_scanned(before, page) and cannot_be_shared_now(before, page))
 
 
 @transition("ESX-4.3-20", "R-13")
