@@ -91,3 +91,50 @@ def test_a_refused_offer_may_have_reset_the_driver(next_one: dict[str, Any], ver
     popped = [*ON, of("inflate", "A", 0), of("inflate", "A", 1), starts("t", "A", 0, False)]
     refused = of("inflate", "A", 0, refused="PINNED")
     assert judged([*popped, refused, next_one]).verdict == verdict
+
+
+@pytest.mark.parametrize("got", ["shared", "not shared"])
+def test_the_hint_of_a_page_that_was_shared_since_is_there_or_gone(got: str) -> None:
+    """R-20: an implementation may remove it when the page comes to share a frame, or when it finds it stale."""
+    shared = [write("A", 0, 6), write("B", 0, 6, "f2"), scan("B", 0, "not shared"), scan("A", 0, "shared")]
+    again = [write("A", 0, 5, "f3"), write("A", 1, 5, "f4"), scan("A", 1, got)]
+    assert judged([*HINTED, *shared, *again]).verdict == ALLOWED
+    assert judged([*HINTED, *shared, write("A", 0, 7, "f3"), write("A", 1, 5, "f4"), scan("A", 1, "shared")]
+                  ).verdict == FORBIDDEN  # fmt: skip
+
+
+OTHERS = [*HINTED, starts("t", "A", 0, False), write("B", 0, 5, "f2")]
+"""A page of B is as one of A that left a hint, and that a device reads."""
+OWN = [*HINTED, write("B", 0, 5, "f2"), starts("t", "B", 0, False)]
+"""The same, and a device reads the page of B itself."""
+
+
+@pytest.mark.parametrize(("before", "answer", "verdict"), [
+    (OTHERS, {"saw": [{"vm": "B", "page": 0, "slot": "s"}]}, ALLOWED),
+    (OTHERS, {"refused": "PINNED"}, ALLOWED),
+    (OTHERS, {"saw": [at("B", 0, "f1"), at("A", 0, "f1")]}, FORBIDDEN),
+    (OWN, {"saw": [{"vm": "B", "page": 0, "slot": "s"}]}, FORBIDDEN),
+    (OWN, {"refused": "PINNED"}, ALLOWED),
+    ([*HINTED, write("B", 0, 5, "f2")], {"saw": [{"vm": "B", "page": 0, "slot": "s"}]}, FORBIDDEN),
+])  # fmt: skip
+def test_an_attempt_to_share_that_a_transfer_delays_counts(
+    before: Events, answer: dict[str, Any], verdict: str
+) -> None:
+    assert judged([*before, of("page_out", "B", 0, **answer)]).verdict == verdict
+
+
+@pytest.mark.parametrize("page", [0, 1])
+@pytest.mark.parametrize(("answer", "verdict"), [
+    ({"refused": "PINNED"}, ALLOWED), ({"refused": True}, ALLOWED), ({"got": "not shared"}, ALLOWED),
+    ({"got": "shared"}, FORBIDDEN), ({"refused": "NOT_PRIVATE"}, FORBIDDEN),
+])  # fmt: skip
+def test_a_scan_of_a_page_with_a_transfer_is_refused_or_passed_over(
+    page: int, answer: dict[str, Any], verdict: str
+) -> None:
+    """Whether there is a match (page 0) or not."""
+    pages = [write("B", 0, 5, "f2"), write("B", 1, 9, "f3"), starts("t", "B", page, False)]
+    assert judged([*HINTED, *pages, of("scan", "B", page, **answer)]).verdict == verdict
+
+
+def test_a_scan_without_a_transfer_is_not_refused_for_one() -> None:
+    assert judged([*HINTED, write("B", 0, 5, "f2"), of("scan", "B", 0, refused="PINNED")]).verdict == FORBIDDEN

@@ -13,6 +13,7 @@ from pagelaw.spec import paging, sharing
 from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import VM, Blocked, require
 from pagelaw.spec.machine import Machine
+from pagelaw.spec.operations import is_for
 from pagelaw.spec.vocabulary import (
     MPN,
     VCPU,
@@ -21,6 +22,7 @@ from pagelaw.spec.vocabulary import (
     Mapped,
     NoEntry,
     NoHint,
+    NoTransfer,
     Page,
     Running,
     Slot,
@@ -73,6 +75,8 @@ class Candidate(Choices):
         self.is_paging_out = False
         """Whether the operation that is followed is to page a page out."""
         self.refused: Blocked | None = None
+        self.passed_over: Blocked | None = None
+        """For what the operation did nothing, where it could be refused as well."""
         self.unsettled: set[Page] = set()
         """Pages of which it was not seen where they were left by internal operations."""
         self.elsewhere: set[Page] = set()
@@ -113,7 +117,7 @@ class Candidate(Choices):
         self.steps.clear()
         self.stays = 0
         self.freedoms.clear()
-        self.returned, self.is_paging_out = None, False
+        self.returned, self.is_paging_out, self.passed_over = None, False, None
 
     def do(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
         """One step; Blocked if the rule refuses."""
@@ -140,6 +144,9 @@ class Candidate(Choices):
             for rule, arguments, _ in self.steps[: self.stays]:
                 PLAIN(rule)(self.machine, *arguments)
             return reasons
+        if ask and self.passed_over is not None:
+            self.refused = self.passed_over
+            return (self.refused.reason.name,)
         return ()
 
     def _refusals(self) -> tuple[str, ...]:
@@ -208,11 +215,19 @@ class Candidate(Choices):
             return (False,) if "slot" in seen else (True,) if "frame" in seen else (False, True)
         return (False,) if sharing.nothing_matches(s, page) else (False, True)
 
-    def is_pinned(self, page: Page, matching: Iterable[Page]) -> bool:
-        """Whether a transfer stands in the way of sharing a page: on its frame, or on that of a match."""
+    def is_delayed(self, page: Page) -> bool:
+        """Whether an attempt to share a page that is to be paged out counts only as a transfer is in the way."""
         s = self.machine
-        backings = [s.pmap[one] for one in (page, *matching)]
-        return any(isinstance(backing, Mapped) and s.pins[backing.mpn] > 0 for backing in backings)
+        is_not_tried = sharing.may_be_scanned(s, page) and not s.attempted[page]
+        return is_not_tried and sharing.cannot_be_shared_now(s, page) and not sharing.nothing_matches(s, page)
+
+    def waits_for_a_device(self, page: Page, matching: Iterable[Page]) -> bool:
+        """Whether a transfer stands in the way of sharing a page (R-24): on its frame or for it, or so of a match."""
+        s, under_way = self.machine, [one for one in self.machine.transfer.values() if type(one) is not NoTransfer]
+        return bool(under_way) and any(
+            sharing.is_pinned(s, one) or any(is_for(transfer, one) for transfer in under_way)
+            for one in (page, *matching)
+        )
 
     def partners(self, page: Page, matching: list[Page]) -> list[Page]:
         """Those of the matching pages whose frame may be the one in which the page was seen; all, if it was not."""

@@ -6,9 +6,10 @@ import attrs
 
 from pagelaw.spec import balloon, devices, listing, paging, power, remapping, sharing, translation, zeroing
 from pagelaw.spec import operations as in_common
-from pagelaw.spec.language import VM, Value, Word
+from pagelaw.spec.language import VM, Blocked, Value, Word
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.operations import frame_is_private
+from pagelaw.spec.refusals import Refused
 from pagelaw.spec.vocabulary import (
     VCPU,
     Absent,
@@ -269,8 +270,12 @@ def _scan(c: Candidate, page: Page, leaving: bool) -> Steps:
     live = [other for other in hinted if sharing.is_match(s, page, other)]
     if not sharing.may_be_scanned(s, page):
         yield sharing.scan_finds_shared_frame, (page,)  # refused: it may not be scanned
-    if not leaving and c.is_pinned(page, live) and c.choose((False, True)):
-        return  # it is passed over, where it could be refused as well
+    if not leaving and c.waits_for_a_device(page, live) and c.choose((False, True)):
+        c.passed_over = Blocked(Refused.PINNED)
+        return
+    if leaving and c.is_delayed(page) and c.choose((False, True)):
+        yield sharing.scan_before_paging_misses, (page,)
+        return
     c.freedoms += freedoms_of_limit(s, page)
     again = reference.unlisted(s, domain, key)
     mpn = c.choose([*c.may_be_seen(page, again), None]) if again else None

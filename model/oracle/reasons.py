@@ -155,9 +155,11 @@ def is_not_refused(c: Candidate, reason: str | bool, changed: tuple[str, ...]) -
 
 def has_other_reason(c: Candidate, reason: str, allowed: tuple[str, ...], refused: Blocked) -> Reason:
     """It refused for a reason that does not hold."""
-    rule = c.steps[-1][0]
     told = f"was refused for {reason}, which is not so"
-    return refusing(c, told, tuple(f"a refusal: {one}" for one in allowed), rule, refused)
+    allowed = tuple(f"a refusal: {one}" for one in allowed)
+    if refused is c.passed_over:
+        return Reason(told, allowed, ("R-24",))
+    return refusing(c, told, allowed, c.steps[-1][0], refused)
 
 
 def refusing(c: Candidate, told: str, allowed: tuple[str, ...], rule: Rule, refused: Blocked) -> Reason:

@@ -241,7 +241,10 @@ def unmap(s: Machine, page: Page) -> Steps:
 def page_out(s: Machine, page: Page, slot: Slot | None = None) -> Steps:
     """A page goes to the swap area, without a write if an exact copy is there; if it can be shared, that is all."""
     if paging.is_to_be_shared_first(s, page):
-        yield from scan(s, page, leaving=True)
+        if sharing.cannot_be_shared_now(s, page) and not sharing.nothing_matches(s, page):  # a transfer is in the way
+            yield sharing.scan_before_paging_misses, (page,)
+        else:
+            yield from scan(s, page, leaving=True)
         if not operations.frame_is_private(s, page):
             return
     yield paging.pick_for_paging, (page,)

@@ -287,6 +287,8 @@ class Server(Choosing):
     def scan(self, page: Page, leaving: bool = False) -> Proposal:
         """The server hashes a page and looks for its match: in a scan, or before the page leaves for the swap area."""
         s = self.machine
+        if leaving and sharing.cannot_be_shared_now(s, page) and not s.attempted[page] and self.chance(0.5):
+            return sharing.scan_before_paging_misses, (page,)
         key = sharing.key_of(s, page)
         if not listing.has_no_room(s, s.domain[page.vm], key):
             return sharing.scan_finds_shared_frame, (page,)
