@@ -192,8 +192,8 @@ def judge() -> Judge:
 
 @pytest.mark.parametrize(("identifier", "property", "rule"), [
     ("merge/guard-1", "a step that is not refused does something", "merge"),
-    ("merge/effect-6", "shadow_agrees_with_pmap", "merge"),
-    ("merge/effect-4", "steps leave the same hint", "share"),
+    ("merge/effect-5", "shadow_agrees_with_pmap", "merge"),
+    ("mark_shared/effect-4", "steps leave the same hint", "make_shared"),
     ("order/protect-await_flushes", "tlb_agrees_with_pmap", "protect"),
     ("protect/effect-1", "once done it is not enabled again", "protect"),
     ("may_lose_a_page/bound-1", "paged_only_after_an_attempt_to_share", "pick_for_paging"),

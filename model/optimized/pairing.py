@@ -40,8 +40,8 @@ from .scanning import FALSE_MATCH, has_hint
 from .sharing import Memory
 from .state import OVERFLOWING
 
-MAY_DROP_HINTS = frozenset(("scan", "scan_all", "start_share", "page_out", "commit", "inflate", "power_off",
-                            "leave_clean", "leave_to_copy"))  # fmt: skip
+MAY_DROP_HINTS = frozenset(("scan", "scan_all", "start_share", "merge", "page_out", "commit", "inflate",
+                            "power_off", "leave_clean", "leave_to_copy"))  # fmt: skip
 """Operations in which a stale hint may be found, or a page lose its frame."""
 hint_is_fresh = PLAIN(sharing.hint_is_fresh)
 READS = frozenset((translation.load, devices.device_reads))

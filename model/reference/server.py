@@ -287,11 +287,9 @@ class Server(Choosing):
     def scan(self, page: Page, leaving: bool = False) -> Proposal:
         """The server hashes a page and looks for its match: in a scan, or before the page leaves for the swap area."""
         s = self.machine
-        if leaving and sharing.cannot_be_shared_now(s, page) and not s.attempted[page] and self.chance(0.5):
-            return sharing.scan_before_paging_misses, (page,)
         key = sharing.key_of(s, page)
         if not listing.has_no_room(s, s.domain[page.vm], key):
-            return sharing.scan_finds_shared_frame, (page,)
+            return self.unless_delayed((sharing.scan_finds_shared_frame, (page,)), page, leaving)
         short, hints = s.short[key], s.hint
         for other in self.pages:
             left = hints[other]
@@ -301,8 +299,14 @@ class Server(Choosing):
                 if not sharing.hint_is_fresh(s, other):
                     return sharing.remove_stale_hint, (other,)
                 if sharing.key_of(s, other) is key:
-                    return sharing.scan_finds_hint, (page, other)
+                    return self.unless_delayed((sharing.scan_finds_hint, (page, other)), page, leaving)
         return (sharing.scan_before_paging_misses if leaving else sharing.scan_leaves_hint), (page,)
+
+    def unless_delayed(self, found: Proposal, page: Page, leaving: bool) -> Proposal:
+        """A page goes on to be shared; one that leaves may count as tried instead, if a transfer is in the way."""
+        s = self.machine
+        delayed = leaving and not s.attempted[page] and sharing.cannot_be_shared_now(s, page)
+        return (sharing.scan_before_paging_misses, (page,)) if delayed and self.chance(0.5) else found
 
     def inflate(self, page: Page) -> Proposal:
         """The guest's driver offers a page, if the target asks for it; else something else changes."""
