@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pagelaw.model.oracle.judge import ALLOWED, FORBIDDEN
+from pagelaw.model.oracle.judge import ALLOWED, FORBIDDEN, UNDETERMINED
 
 from .test_oracle_judge import HEADER, ON, at, judged, write
 
@@ -138,3 +138,24 @@ def test_a_scan_of_a_page_with_a_transfer_is_refused_or_passed_over(
 
 def test_a_scan_without_a_transfer_is_not_refused_for_one() -> None:
     assert judged([*HINTED, write("B", 0, 5, "f2"), of("scan", "B", 0, refused="PINNED")]).verdict == FORBIDDEN
+
+
+TOOK: dict[str, Events] = {
+    "a frame, by a write to a page that has one": [write("A", 0, 6) | {"took": {"frame": "f9"}}],
+    "a frame, by a scan that leaves a hint": [of("scan", "B", 0, got="not shared", took={"frame": "f9"})],
+    "a slot, by a first touch": [of("touch", "B", 1, took={"slot": "s9"})],
+    "a buffer, by a transfer to low memory": [starts("t", "A", 0, False) | {"took": {"buffer": "f9"}}],
+}
+
+
+@pytest.mark.parametrize("what", TOOK)
+def test_what_is_said_to_be_taken_is_taken(what: str) -> None:
+    before = [*HINTED, write("B", 0, 9, "f2")]
+    assert judged([*before, *TOOK[what]]).verdict == FORBIDDEN
+    unsettled = {"settle": True, "saw": []}
+    assert judged([*before, unsettled, *TOOK[what]]).verdict == UNDETERMINED
+
+
+def test_what_is_taken_may_be_said() -> None:
+    touched = of("touch", "B", 1, took={"frame": "f9"})
+    assert judged([*HINTED, touched, of("page_out", "B", 1, took={"slot": "s"})]).verdict == ALLOWED

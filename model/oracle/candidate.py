@@ -115,6 +115,7 @@ class Candidate(Choices):
         self.took, self.seen_pages = took, seen_pages
         self.decisions, self.options = list(decisions), []
         self.steps.clear()
+        self.asked.clear()
         self.stays = 0
         self.freedoms.clear()
         self.returned, self.is_paging_out, self.passed_over = None, False, None
@@ -194,7 +195,7 @@ class Candidate(Choices):
         s = self.machine
         if not s.take_over or reference_count(s, mpn) != 1:
             return False
-        seen = self.took.get("frame", self.seen_pages.get(page, {}).get("frame"))
+        seen = self.frame_seen(page)
         named = self.frames.name(mpn)
         if seen is not None and named is not None:
             return seen == named
@@ -235,9 +236,14 @@ class Candidate(Choices):
         frames = self.may_be_seen(page, [backing.mpn for _, backing in backings if isinstance(backing, Mapped)])
         return [other for other, backing in backings if isinstance(backing, Mapped) and backing.mpn in frames]
 
+    def frame_seen(self, page: Page) -> Name | None:
+        """The name of the frame in which a page was seen, or that was taken for it; None if neither was told."""
+        name = self.told_to_take("frame")
+        return self.seen_pages.get(page, {}).get("frame") if name is None else name
+
     def may_be_seen(self, page: Page, frames: list[MPN]) -> list[MPN]:
         """Those of the frames that may be the one in which a page was seen; all, if it was not, or if none may be."""
-        seen = self.took.get("frame", self.seen_pages.get(page, {}).get("frame"))
+        seen = self.frame_seen(page)
         if seen is None:
             return frames
         bound = self.frames.find(seen)

@@ -67,6 +67,8 @@ class Choices:
         self.transfers: dict[Name, Transfer] = {}
         self.took: dict[str, Name] = {}
         """What the event says was taken: a frame, a slot."""
+        self.asked: set[str] = set()
+        """What of that the operation has asked for."""
         self.seen_pages: dict[Page, dict[str, Any]] = {}
         """What the event says of pages afterwards."""
         self.decisions: list[int] = []
@@ -85,6 +87,11 @@ class Choices:
         at = len(self.options)
         self.options.append(len(options))
         return options[self.decisions[at] if at < len(self.decisions) else 0]
+
+    def told_to_take(self, what: str) -> Name | None:
+        """The name of what the event says was taken: a frame, slot or buffer; None if it says nothing of one."""
+        self.asked.add(what)
+        return self.took.get(what)
 
     def _frame_is_free(self, mpn: MPN) -> bool:
         return type(self.machine.frame[mpn]) is Free
@@ -115,7 +122,7 @@ class Choices:
 
         low: which memory it has to be in, if that is known. Without a free frame, some frame: the rule will refuse.
         """
-        name = self.took.get("frame")
+        name = self.told_to_take("frame")
         if name is None and page is not None:
             name = self.seen_pages.get(page, {}).get("frame")
         if name is not None:
@@ -167,7 +174,7 @@ class Choices:
 
     def slot_for(self, page: Page) -> Slot:
         """The slot that the implementation took for a page. Without a free one, some slot: the rule will refuse."""
-        name = self.took.get("slot")
+        name = self.told_to_take("slot")
         if name is None:
             name = self.seen_pages.get(page, {}).get("slot")
         if name is not None:
@@ -215,7 +222,9 @@ class Choices:
 
     def may_be_slot(self, page: Page, slot: Slot) -> bool:
         """Whether this may be the slot that the page was seen in; then it is known by that name."""
-        name = self.took.get("slot", self.seen_pages.get(page, {}).get("slot"))
+        name = self.told_to_take("slot")
+        if name is None:
+            name = self.seen_pages.get(page, {}).get("slot")
         known = self.slots.name(slot)
         if name is None or known == name:
             return True
@@ -226,7 +235,7 @@ class Choices:
 
     def buffer(self) -> MPN:
         """The frame that was taken as a bounce buffer."""
-        name = self.took.get("buffer")
+        name = self.told_to_take("buffer")
         return self.frame_for(low=True) if name is None else self.frame(name)
 
     def slot(self, name: Name, forgets: bool = True) -> Slot:

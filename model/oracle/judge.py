@@ -34,6 +34,7 @@ from .reasons import (
     is_not_so,
     is_refused,
     not_seen,
+    takes_nothing,
 )
 from .register import TransferName
 from .settling import NoWay, settle
@@ -315,6 +316,10 @@ class Judge:
                     if type(one) is Page and type(c.machine.hint[one]) is HintFrame and one not in c.doubtful:
                         c.note_stale_hint(one)
                 c.free_vacated()
+                idle = event.took.keys() - c.asked if event.took else None
+                if idle:
+                    return self._told(c, event, takes_nothing(c, operation.name, event.took, idle),
+                                      lambda unseen: not unseen.open)  # fmt: skip
                 due = None if event.got is None else answer(c, operation.answers, event.arguments)
                 if not self.kinds <= {"migrate"} and operation.name in UNSURE:
                     c.is_unsure(next(one for one in event.arguments if isinstance(one, Page)), operation.name)

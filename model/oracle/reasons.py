@@ -18,6 +18,7 @@ from ..reference.beside import asked
 from ..reference.printing import step_text, value_text
 from .candidate import Candidate
 from .events import Event
+from .naming import Name, as_told
 from .observing import Mismatch
 from .pending import IN_PARTS
 from .settling import NoWay
@@ -160,6 +161,14 @@ def has_other_reason(c: Candidate, reason: str, allowed: tuple[str, ...], refuse
     if refused is c.passed_over:
         return Reason(told, allowed, ("R-24",))
     return refusing(c, told, allowed, c.steps[-1][0], refused)
+
+
+def takes_nothing(c: Candidate, name: str, took: dict[str, Name], idle: set[str]) -> Reason:
+    """It is said that something was taken that the operation does not take here."""
+    what = min(idle)
+    clauses = dict.fromkeys(clause for rule, _, _ in c.steps for clause in clauses_of(rule))
+    return Reason(f"took {what} {as_told(took[what])}, and {name} takes no {what} here", ("that nothing is taken",),
+                  tuple(clauses))  # fmt: skip
 
 
 def refusing(c: Candidate, told: str, allowed: tuple[str, ...], rule: Rule, refused: Blocked) -> Reason:
