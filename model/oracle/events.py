@@ -222,6 +222,8 @@ class Events:
             return one | {"page": page, "vm": page.vm}
         if type(one) is not dict:
             raise Malformed(f"{path} is {shown(one)}, and should be an object")
+        if not one:
+            raise Malformed(f"{path} is {{}}, and should say what was seen")
         kind = next((fields for name, fields in KINDS_SEEN.items() if name in one), SEEN_OF_ALL)
         check_fields(one, kind, path)
         made = dict(one)

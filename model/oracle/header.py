@@ -197,6 +197,9 @@ def header(line: dict[str, Any]) -> Header:
         raise Malformed("machine.low names a frame twice")
     if len(low) > sizes["frames"]:
         raise Malformed(f"machine.low names {len(low)} frames, and the machine has {sizes['frames']} only")
+    count = len(low) if "low" in sizes else sizes["frames"]
+    if sizes.get("low_reserve", 0) > count:
+        raise Malformed(f"machine.low_reserve is {sizes['low_reserve']}, and there are {count} low frames only")
     all_names = sizes.get("frame_names")
     if all_names is not None:
         if len(set(all_names)) < len(all_names) or len(all_names) != sizes["frames"]:
