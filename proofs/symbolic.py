@@ -383,8 +383,8 @@ class SymState:
         self.__dict__[field] = self.fields[field] = held
         self.version = object()
 
-    def each(self, sort: type, vm: Any | None = None) -> SymIds:
-        """All identifiers of a sort, or of one VM."""
+    def each(self, sort: type, vm: Any | None = None, to: Any | None = None) -> SymIds:
+        """All identifiers of a sort, or of one VM. Those that do not lead to `to` are asked as well."""
         if vm is not None and not issubclass(sort, Owned):
             raise CannotLift(f"a {sort.__name__} belongs to no VM")
         return SymIds(self.engine, sort, vm)

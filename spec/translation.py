@@ -108,7 +108,7 @@ def translates(entry: Translation, page: Page) -> bool:
 @view
 def shadow_is_dirty(s: Machine, page: Page) -> bool:
     """Whether a shadow entry remembers a write to the page."""
-    return s.each(VPage, page.vm).some(lambda virtual: dirty_entry(s.shadow[virtual], page))
+    return s.each(VPage, page.vm, page).some(lambda virtual: dirty_entry(s.shadow[virtual], page))
 
 
 @view
@@ -136,7 +136,8 @@ def revoke(s: Machine, page: Page) -> None:
     """Withdraw every translation of a page: shadow entries at once, cached ones when their holders flush."""
     s.dirty[page] = is_dirty(s, page)
     s.shadow.write_each(
-        s.each(VPage, page.vm), lambda virtual: virtual, Absent(), lambda virtual: translates(s.shadow[virtual], page)
+        s.each(VPage, page.vm, page), lambda virtual: virtual, Absent(),
+        lambda virtual: translates(s.shadow[virtual], page),
     )
     ask_to_flush(s, page, AllVCPUs())
     ask_to_flush(s, page, Devices())
@@ -326,7 +327,7 @@ def flush(s: Machine, cpu: VCPU, page: Page) -> None:
     """A vCPU does what it was asked: it drops every entry that leads to the page."""
     require(s.owed[cpu, page], Refused.NOTHING_OWED)
     s.tlb.write_each(
-        s.each(VPage, cpu.vm), lambda virtual: (cpu, virtual), Absent(),
+        s.each(VPage, cpu.vm, page), lambda virtual: (cpu, virtual), Absent(),
         lambda virtual: translates(s.tlb[cpu, virtual], page),
     )
     s.owed[cpu, page] = False

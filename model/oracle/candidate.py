@@ -11,7 +11,7 @@ from typing import Any
 
 from pagelaw.spec import paging, sharing
 from pagelaw.spec.frames import reference_count
-from pagelaw.spec.language import VM, Blocked, require
+from pagelaw.spec.language import VM, Blocked, Ids, require
 from pagelaw.spec.machine import Machine
 from pagelaw.spec.operations import is_for
 from pagelaw.spec.vocabulary import (
@@ -52,6 +52,17 @@ def note(holds: bool, reason: Enum) -> None:
 LENIENT.let(require, note)
 WINDOWS = 64
 """Virtual pages through which a guest reaches its pages: page n through virtual page n modulo this number."""
+
+
+class Windows(dict[Page, Ids[VPage]]):
+    """By which virtual pages a guest may reach each page, in a trace of operations: its window."""
+
+    def __init__(self, c: Candidate) -> None:
+        self.window = c.window
+
+    def __missing__(self, page: Page) -> Ids[VPage]:
+        found = self[page] = Ids((self.window(page),))
+        return found
 
 
 class Candidate(Choices):

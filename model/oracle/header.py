@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -154,20 +153,19 @@ PERFECT = Hashing(key_of, lambda key: key)
 
 
 class Unkept(Map[Any, Any]):
-    """A function that remembers its last answer only: there may be any number of contents."""
+    """A function that remembers only its last answers: there may be any number of contents."""
 
-    __slots__ = ("answer", "asked")
-
-    def __init__(self, otherwise: Callable[[Any], Any]) -> None:
-        super().__init__(otherwise)
-        self.asked: Any = None
-        self.answer: Any = None
+    __slots__ = ()
 
     def __missing__(self, key: Any) -> Any:
-        if self.asked is not key:  # what is asked about is never changed
-            self.answer = self.otherwise(key)
-            self.asked = key
-        return self.answer
+        if len(self) >= LAST:
+            self.clear()
+        self[key] = answer = self.otherwise(key)  # what is asked about is never changed
+        return answer
+
+
+LAST = 64
+"""So many."""
 
 
 def header(line: dict[str, Any]) -> Header:

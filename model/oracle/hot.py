@@ -10,7 +10,7 @@ from __future__ import annotations
 from msgspec import UNSET, Struct, UnsetType, json
 
 from pagelaw.spec import translation
-from pagelaw.spec.language import Blocked, Value, Word
+from pagelaw.spec.language import Blocked, Value
 from pagelaw.spec.vocabulary import VCPU, Cached, HintFrame, Mapped, Page, VPage
 
 from .candidate import PLAIN, Candidate
@@ -67,7 +67,7 @@ class Hot:
             for name, pages in events.pages.items()
         }
         """By the name of a VM and the number of a page: the page, and by which vCPU and where it is reached."""
-        self.words, self.cpus = events.words, events.cpus
+        self.words, self.cpus, self.changes = events.words, events.cpus, c.log.changes
         self.reads = self.writes = 0
         """How often each of the two rules was done here."""
 
@@ -93,33 +93,23 @@ class Hot:
                 keys += there
         if line.count(b":") != keys:  # a key is there twice, or a name has a colon
             return False
-        if type(made) is Write:
-            return self.write(page, way, word, made, entry)
-        return type(made) is Read and self.read(way, word, made)
-
-    def write(self, page: Page, way: Way, word: Word, made: Write, entry: Cached) -> bool:
-        """A vCPU writes a word through its TLB."""
-        if not entry.dirty or page in self.c.unsure or not 0 <= made.value <= MOST:
-            return False
+        cpu, virtual = way
         try:
-            self.store(self.machine, *way, word, Value(made.value))
+            if type(made) is Read:
+                held = self.load(self.machine, cpu, virtual, word).number
+                plainly = made.got is UNSET or made.got == held
+                self.reads += plainly
+                return plainly
+            assert type(made) is Write
+            if not entry.dirty or page in self.c.unsure or not 0 <= made.value <= MOST:
+                return False
+            self.store(self.machine, cpu, virtual, word, Value(made.value))
         except Blocked:
             return False
         if type(self.hints[page]) is HintFrame and page not in self.c.doubtful:
             self.c.note_stale_hint(page)
-        self.c.log.changes.clear()
+        self.changes.clear()
         self.writes += 1
-        return True
-
-    def read(self, way: Way, word: Word, made: Read) -> bool:
-        """A vCPU reads one."""
-        try:
-            held = self.load(self.machine, *way, word).number
-        except Blocked:
-            return False
-        if made.got is not UNSET and made.got != held:
-            return False
-        self.reads += 1
         return True
 
     def is_seen(self, one: Seen, made: Access, accessed: Page) -> int:
@@ -127,10 +117,12 @@ class Hot:
         another kind."""
         if one.free_frames is not UNSET:
             return 1 if one == Seen(free_frames=self.machine.free_frames) else 0
-        if one.vm is UNSET or one.page is UNSET or one.vm not in self.places:
+        places = self.places.get(one.vm) if one.vm is not UNSET else None
+        found = places.get(one.page) if places is not None and one.page is not UNSET else None
+        if found is None:
             return 0
-        page, _ = self.places[one.vm].get(one.page, (None, None))
-        backing = self.pmap[page] if page is not None else None
+        page = found[0]
+        backing = self.pmap[page]
         if type(backing) is not Mapped or self.named.get(backing.mpn) != one.frame:
             return 0
         if page in self.c.unsettled or page in self.c.elsewhere:

@@ -17,7 +17,7 @@ from pagelaw.spec.language import Blocked, Value
 from pagelaw.spec.language.identifiers import forget_unused, remembered
 from pagelaw.spec.vocabulary import MPN, HintFrame, Key, Page, ShortKey
 
-from .candidate import Candidate
+from .candidate import Candidate, Windows
 from .choices import Ways
 from .events import LONGEST_LINE, Event, Events
 from .fields import Malformed
@@ -161,6 +161,8 @@ class Judge:
         if "frame_names" in self.header.sizes:
             self.candidates[0].frames.fix(self.header.sizes["frame_names"], machine.ids[MPN])
         self.events = Events(self.header, machine)
+        if not self.by_the_book:
+            machine.leading_to = Windows(self.candidates[0])
 
     def end(self) -> None:
         """The trace ends here."""
@@ -297,7 +299,8 @@ class Judge:
             c.free_vacated()
             c.left_alone()
         elif operation is not None:
-            c.by_steps = c.by_steps or event.what == "step"
+            if event.what == "step":
+                c.by_steps, c.machine.leading_to = True, None
             steps = operation.steps(c, *event.arguments)
             if event.refused:
                 reason = self._refused(c, event, steps, event.refused)
@@ -379,7 +382,8 @@ class Judge:
         if event.refused:
             self.refusals[c.refused.reason.name if c.refused is not None else str(event.refused)] += 1
             return
-        self.freedoms.update(c.freedoms)
+        if c.freedoms:
+            self.freedoms.update(c.freedoms)
         for rule, _, _ in c.steps:
             self.exercised[rule.__name__] += 1
 

@@ -276,7 +276,8 @@ def _scan(c: Candidate, page: Page, leaving: bool) -> Steps:
     if leaving and c.is_delayed(page) and c.choose((False, True)):
         yield sharing.scan_before_paging_misses, (page,)
         return
-    c.freedoms += freedoms_of_limit(s, page)
+    if s.most_sharers:
+        c.freedoms += freedoms_of_limit(s, page)
     again = reference.unlisted(s, domain, key)
     mpn = c.choose([*c.may_be_seen(page, again), None]) if again else None
     if mpn is not None:

@@ -327,7 +327,8 @@ def unlisted(s: Machine, domain: Domain, key: Key) -> list[MPN]:
 def hinted_alike(s: Machine, page: Page) -> list[Page]:
     """The other pages that left a hint which agrees with a page's key, in its domain, in order."""
     domain, key = s.domain[page.vm], sharing.key_of(s, page)
-    others = sorted(s.those(Page, s.hint, HintFrame(s.short[key])), key=lambda one: (one.vm.number, one.number))
+    those = s.those(Page, s.hint, HintFrame(s.short[key]))
+    others = sorted(those, key=lambda one: (one.vm.number, one.number)) if len(those) > 1 else those
     return [other for other in others if other is not page and sharing.has_hint(s, other, key, domain)]
 
 

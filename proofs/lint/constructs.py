@@ -373,7 +373,7 @@ class Reader:
                 self.report(node, otherwise, advice)
 
     def identifiers(self, node: ast.expr) -> None:
-        """s.each(Sort), s.each(Sort, vm), or s.those(Sort, s.field, value)."""
+        """s.each(Sort), s.each(Sort, vm), s.each(Sort, vm, to), or s.those(Sort, s.field, value)."""
         match node:
             case ast.Call(func=ast.Attribute(value=state, attr="each"), args=[sort, *vm]) if self.is_state(state):
                 self.sort_of_identifiers(node, sort)

@@ -94,8 +94,9 @@ class Contents:
 
     def with_word(self, word: Word, value: Value) -> Contents:
         """The same page with one word changed."""
-        before, after = self.words[: word.number], self.words[word.number + 1 :]
-        return Contents((*before, value, *after))
+        words: list[Identifier] = [*self.words]
+        words[word.number] = value
+        return Contents(tuple(words))
 
     def __repr__(self) -> str:
         return "[" + " ".join(map(repr, self.words)) + "]"

@@ -156,6 +156,8 @@ class State:
     engine: Any = None
     """What questions are put to instead, where a state is not made of plain maps."""
     ids: dict[type, Ids[Any]]
+    leading_to: Mapping[Any, Ids[Any]] | None = None
+    """Where it is known: the identifiers that may lead to this one, for `each`."""
     observer: Callable[[Callable[..., Any], tuple[Any, ...]], None] | None
 
     def __init_subclass__(cls) -> None:
@@ -216,10 +218,16 @@ class State:
 
     _per_vm: dict[tuple[type, VM], Ids[Any]]
 
-    def each(self, sort: type[I], vm: VM | None = None) -> Ids[I]:
-        """All identifiers of a sort; with `vm`, those that belong to it."""
+    def each(self, sort: type[I], vm: VM | None = None, to: Identifier | None = None) -> Ids[I]:
+        """All identifiers of a sort; with `vm`, those that belong to it.
+
+        `to`: what is asked of each is false unless it leads to this one; so nobody else has to be asked, where it is
+        known who does (`leading_to`).
+        """
         if vm is None:
             return self.ids[sort]
+        if to is not None and self.leading_to is not None:
+            return self.leading_to[to]
         found = self._per_vm.get((sort, vm))
         if found is None:
             if not issubclass(sort, Owned):
