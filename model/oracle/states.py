@@ -37,8 +37,8 @@ def fingerprint(c: Candidate) -> Any:
     """Equal for states that explain the same, with equal names, but for what operations may have been refused for."""
     held = tuple(
         frozenset(value.items()) if isinstance(value, dict) else value
-        for name, value in c.machine.written().items() if c.by_steps or name not in INNER
-    )  # fmt: skip
+        for value in c.machine.written(but=() if c.by_steps else INNER).values()
+    )
     dirty = () if c.by_steps else frozenset(page for page in c.machine.kept if is_dirty(c.machine, page))
     under_way = tuple((name, *one.key) for name, one in c.pending.items())
     not_known = tuple(map(frozenset, (c.doubtful, c.unsettled, c.elsewhere, c.unsure)))

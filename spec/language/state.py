@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from .identifiers import VM, Identifier, Owned
@@ -251,18 +251,21 @@ class State:
                 twin.__dict__[shape.name] = self.__dict__[shape.name].copy()
         return twin
 
-    def written(self) -> dict[str, Any]:
+    def written(self, but: Collection[str] = ()) -> dict[str, Any]:
         """What each written field holds; of a map just the entries that differ from the initial ones.
 
-        Equal states give equal answers, whatever was read of them.
+        Equal states give equal answers, whatever was read of them. but: fields that are left out.
         """
         changed: dict[str, Any] = {}
         for shape in self.shapes().values():
-            held = getattr(self, shape.name)
-            if shape.field.is_given:
+            if shape.field.is_given or shape.name in but:
                 continue
-            if shape.keys:
-                changed[shape.name] = {key: value for key, value in held.items() if value != held.otherwise(key)}
-            else:
+            held = getattr(self, shape.name)
+            if not shape.keys:
                 changed[shape.name] = held
+            elif isinstance(held.otherwise, Always):
+                first = held.otherwise.value
+                changed[shape.name] = {key: value for key, value in held.items() if value != first}
+            else:
+                changed[shape.name] = {key: value for key, value in held.items() if value != held.otherwise(key)}
         return changed
