@@ -227,12 +227,6 @@ class Candidate(Choices):
             return (False,) if "slot" in seen else (True,) if "frame" in seen else (False, True)
         return (False,) if sharing.nothing_matches(s, page) else (False, True)
 
-    def is_delayed(self, page: Page) -> bool:
-        """Whether an attempt to share a page that is to be paged out counts only as a transfer is in the way."""
-        s = self.machine
-        is_not_tried = sharing.may_be_scanned(s, page) and not s.attempted[page]
-        return is_not_tried and sharing.cannot_be_shared_now(s, page) and not sharing.nothing_matches(s, page)
-
     def waits_for_a_device(self, page: Page, matching: Iterable[Page]) -> bool:
         """Whether a transfer stands in the way of sharing a page (R-24): on its frame or for it, or so of a match."""
         s, under_way = self.machine, [one for one in self.machine.transfer.values() if type(one) is not NoTransfer]

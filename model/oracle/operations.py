@@ -273,7 +273,7 @@ def _scan(c: Candidate, page: Page, leaving: bool) -> Steps:
     if not leaving and c.waits_for_a_device(page, live) and c.choose((False, True)):
         c.passed_over = Blocked(Refused.PINNED)
         return
-    if leaving and c.is_delayed(page) and c.choose((False, True)):
+    if leaving and not s.attempted[page] and reference.is_delayed(s, page) and c.choose((False, True)):
         yield sharing.scan_before_paging_misses, (page,)
         return
     if s.most_sharers:

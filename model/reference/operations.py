@@ -241,7 +241,7 @@ def unmap(s: Machine, page: Page) -> Steps:
 def page_out(s: Machine, page: Page, slot: Slot | None = None) -> Steps:
     """A page goes to the swap area, without a write if an exact copy is there; if it can be shared, that is all."""
     if paging.is_to_be_shared_first(s, page):
-        if sharing.cannot_be_shared_now(s, page) and not sharing.nothing_matches(s, page):  # a transfer is in the way
+        if is_delayed(s, page):
             yield sharing.scan_before_paging_misses, (page,)
         else:
             yield from scan(s, page, leaving=True)
@@ -314,6 +314,11 @@ def scan(s: Machine, page: Page, leaving: bool = False) -> Steps:
         for mpn in unlisted(s, domain, key)[:1]:
             yield listing.list_again, (mpn,)
     yield from look_up(s, page, hinted_alike(s, page), leaving)
+
+
+def is_delayed(s: Machine, page: Page) -> bool:
+    """Whether a page has a match, and a transfer is in the way of sharing it."""
+    return sharing.cannot_be_shared_now(s, page) and not sharing.nothing_matches(s, page)
 
 
 def unlisted(s: Machine, domain: Domain, key: Key) -> list[MPN]:
