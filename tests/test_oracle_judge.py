@@ -101,7 +101,7 @@ def test_forbidden(last: dict[str, Any], clause: str, allowed: str) -> None:
 def test_the_condition_that_is_false_is_named_and_who_made_it_so() -> None:
     popped = [*ON, write("A", 0, 1), {"do": "inflate", "vm": "A", "page": 0}, {"do": "inflate", "vm": "A", "page": 1},
               read("A", 0, 0), {"do": "deflate", "vm": "A", "page": 1}]  # fmt: skip
-    reason, after_reset = judged(popped).violations[0].reasons
+    after_reset, reason = judged(popped).violations[0].reasons
     assert after_reset.allowed == ("a refusal: NOT_BALLOONED",)
     assert reason.conjunct.startswith("s.driver[page.vm] == Ready() (spec/balloon.py:")
     assert reason.since == ("driver[A] is must reset, since line 7: pop",)

@@ -115,7 +115,7 @@ def run_of_kernel(operations: int, seed: int, sharers: int = 0) -> tuple[Ran, li
     """A run on this kernel."""
     try:
         with linux.Linux(sharers) as system:
-            return ran(system, operations, seed, lambda _, random: Drawing(system, random)), system
+            return ran(system, operations, seed, lambda _, random: Drawing(system, random), judged_beside=True), system
     except linux.CannotRun as why:
         pytest.skip(str(why))
 
@@ -149,7 +149,7 @@ def test_this_kernel_keeps_to_a_limit_of_users() -> None:
     found, _ = run_of_kernel(1500, 1, sharers=3)
     assert state_of_kernel() == before
     assert found.verdict in ("allowed", "undetermined"), found.failure
-    assert found.run.judge.freedoms["most_sharers"] > 20
+    assert found.run.judged.freedoms["most_sharers"] > 20
     assert found.counts()["merges"] > 100
 
 
@@ -230,7 +230,7 @@ def test_the_balloon_device_is_allowed() -> None:
         found = ran(system, 1000, 0)
     assert found.verdict == "allowed", found.failure
     assert found.operations == 1000
-    rules = found.run.judge.exercised.keys()
+    rules = found.run.judged.exercised.keys()
     assert {"release_to_balloon", "deflate", "pop", "set_balloon_target", "load", "store"} <= rules
 
 

@@ -79,6 +79,7 @@ def run_list(systems: list[System], to: Any) -> int:
 def run_one(chosen: System, arguments: argparse.Namespace, to: Any) -> int:
     """One of them."""
     from pagelaw.model.oracle.program import Broken
+    from pagelaw.model.systems.beside import JudgeEnded
     from pagelaw.model.systems.linux import CannotRun
     from pagelaw.model.systems.running import ran, save_trace
 
@@ -89,9 +90,12 @@ def run_one(chosen: System, arguments: argparse.Namespace, to: Any) -> int:
     try:
         with chosen.opened() as system:
             found = ran(system, arguments.operations, arguments.seed,
-                        lambda run, random: chosen.drawing(system, run, random), progress)  # fmt: skip
+                        lambda run, random: chosen.drawing(system, run, random), progress,
+                        chosen.judged_beside)  # fmt: skip
     except CannotRun as why:
         raise reading.BadInput(f"{chosen.name} cannot run here: {why}") from None
+    except JudgeEnded as why:
+        raise reading.BadInput(f"{chosen.name}: {why}") from None
     except Broken as broken:
         print(f"{chosen.name}: {broken.how}: {broken}")
         return CODES[broken.how]
@@ -107,11 +111,13 @@ def text(found: Ran, system: Any) -> Iterator[str]:
     """All that is to be said."""
     from pagelaw.model.oracle.telling import failure_text
 
-    judge, header = found.run.judge, found.run.able.header
+    judge, header = found.run.judged, found.run.able.header
     yield f"{header['system']}: {found.verdict} (profile {header.get('profile', 'esx')})"
     own = f" and {found.internal:,} things that it did by itself" if found.internal else ""
-    yield (f"  {found.operations:,} operations{own} in {found.seconds:.2f} s, of which judging took "
-           f"{found.run.judging:.2f} s ({found.run.judging / max(found.seconds, 1e-9):.0%})")  # fmt: skip
+    took = f"{found.run.judging:.2f} s ({found.run.judging / max(found.seconds, 1e-9):.0%})"
+    judging = (f"of which it waited {took} for the judge, which worked {found.working:.2f} s beside it" if found.working
+               else f"of which judging took {took}")  # fmt: skip
+    yield f"  {found.operations:,} operations{own} in {found.seconds:.2f} s, {judging}"
     yield f"  {len(judge.exercised)} rules and {len(judge.refusals)} reasons to refuse seen; by the rules there were"
     yield from (f"    {count:9,} {what}" for what, count in found.counts().items() if count)
     if counts := getattr(system, "counts", None):
@@ -129,9 +135,10 @@ def as_json(found: Ran, system: Any) -> dict[str, Any]:
     return {
         "verdict": found.verdict, "header": found.run.able.header, "operations": found.operations,
         "internal": found.internal, "seconds": round(found.seconds, 3), "judging": round(found.run.judging, 3),
+        "judging_beside": round(found.working, 3),
         "happened": found.counts(), "counts": dict(sorted(getattr(system, "counts", {}).items())),
-        "without": list(getattr(system, "without", ())), "rules": dict(sorted(found.run.judge.exercised.items())),
-        "refusals": dict(sorted(found.run.judge.refusals.items())),
+        "without": list(getattr(system, "without", ())), "rules": dict(sorted(found.run.judged.exercised.items())),
+        "refusals": dict(sorted(found.run.judged.refusals.items())),
         "unsupported": dict(sorted(found.run.unsupported.items())),
         "failure": None if found.failure is None else list(failure_text(found.failure)),
     }  # fmt: skip

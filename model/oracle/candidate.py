@@ -38,6 +38,7 @@ from .naming import Name
 
 PLAIN = Plainly()
 IS_FRESH = PLAIN(sharing.hint_is_fresh)
+MADE = PLAIN.made
 LENIENT = Plainly()
 """The same, but guards that are false are noted, and the rule goes on."""
 FALSE_GUARDS: list[Enum] = []
@@ -80,6 +81,8 @@ class Candidate(Choices):
         """The steps of the event, each with how many changes there were before it."""
         self.stays = 0
         """How many of them are done though the event is refused."""
+        self.is_done = False
+        """Whether the event is told as done."""
         self.returned: Any = None
         self.freedoms: list[str] = []
         """Declared freedoms that the event takes (`pagelaw.spec.profiles`)."""
@@ -120,11 +123,14 @@ class Candidate(Choices):
 
     # Doing.
 
-    def begin(self, took: dict[str, Name], seen_pages: dict[Page, dict[str, Any]], decisions: Sequence[int]) -> None:
-        """An event begins; these are the first choices to make."""
+    def begin(
+        self, took: dict[str, Name], seen_pages: dict[Page, dict[str, Any]], decisions: Sequence[int],
+        is_done: bool = False,
+    ) -> None:  # fmt: skip
+        """An event begins; these are the first choices to make. is_done: whether it was done, not refused."""
         self.log.begin()
-        self.took, self.seen_pages = took, seen_pages
-        self.decisions, self.options = list(decisions), []
+        self.took, self.seen_pages, self.is_done = took, seen_pages, is_done
+        self.decisions, self.options, self.are_more = list(decisions), [], False
         self.steps.clear()
         self.asked.clear()
         self.stays = 0
@@ -134,7 +140,7 @@ class Candidate(Choices):
     def do(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
         """One step; Blocked if the rule refuses."""
         self.steps.append((rule, arguments, len(self.log.changes)))
-        self.returned = PLAIN(rule)(self.machine, *arguments)
+        self.returned = (MADE.get(rule) or PLAIN(rule))(self.machine, *arguments)
         return self.returned
 
     def run(self, steps: Any, ask: bool = False) -> tuple[str, ...]:
@@ -300,12 +306,14 @@ class Candidate(Choices):
     def are_seen(self, saw: Iterable[dict[str, Any]]) -> None:
         """Where pages are was seen: in which frame or slot, or that they have one."""
         for one in saw:
-            if "page" in one and one.keys() & {"frame", "slot", "is"}:
-                if not one.keys() & {"frame", "slot"} and one["page"] in self.unsettled:
-                    self.elsewhere.add(one["page"])
-                elif one.keys() & {"frame", "slot"}:
-                    self.elsewhere.discard(one["page"])
-                self.unsettled.discard(one["page"])
+            which = "frame" in one or "slot" in one
+            if "page" in one and (which or "is" in one):
+                page = one["page"]
+                if which:
+                    self.elsewhere.discard(page)
+                elif page in self.unsettled:
+                    self.elsewhere.add(page)
+                self.unsettled.discard(page)
 
     def frames_unnamed(self) -> list[MPN]:
         """Frames in use by no name that is known."""

@@ -74,6 +74,8 @@ class Choices:
         self.decisions: list[int] = []
         self.options: list[int] = []
         """How many options there were for each choice made since the operation began."""
+        self.are_more = False
+        """Whether one of them may lead elsewhere than the first, and not only where that one does not explain it."""
         self._next_frame = self._next_slot = 0
 
     def do(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
@@ -86,7 +88,15 @@ class Choices:
             return options[0]
         at = len(self.options)
         self.options.append(len(options))
+        self.are_more = True
         return options[self.decisions[at] if at < len(self.decisions) else 0]
+
+    def choose_at_once(self, options: Sequence[T]) -> T:
+        """The same, where the first one need only be tried: if it explains what was done, no other leads elsewhere."""
+        are_more = self.are_more
+        chosen = self.choose(options)
+        self.are_more = are_more
+        return chosen
 
     def told_to_take(self, what: str) -> Name | None:
         """The name of what the event says was taken: a frame, slot or buffer; None if it says nothing of one."""

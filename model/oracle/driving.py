@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, Protocol
 
@@ -25,7 +25,7 @@ from pagelaw.spec.vocabulary import Ballooned, Mapped, Page, Running, Shared, Sw
 
 from .capabilities import Capabilities
 from .fields import Malformed
-from .judge import ALLOWED, MALFORMED, Judge, Violation
+from .judge import ALLOWED, Judge, Violation
 from .operations import OPERATIONS
 from .program import Broken
 from .scene import Event, Scene
@@ -40,6 +40,40 @@ class Implementation(Protocol):
 
     def do(self, event: Event) -> dict[str, Any]:
         """One operation: what came of it (`got`, `refused`, `took`, `saw`), or {"unsupported": true}."""
+
+
+class Judging(Protocol):
+    """Who judges a run: a `Judge`, or one in another process."""
+
+    def line(self, line: bytes) -> None:
+        """The next line of the trace."""
+
+    def end(self) -> None:
+        """The trace ends here."""
+
+    @property
+    def verdict(self) -> str:
+        """What can be said so far."""
+
+    @property
+    def malformed(self) -> tuple[int, int | None, str] | None:
+        """The line, the column, and what is wrong there."""
+
+    @property
+    def violations(self) -> Sequence[Violation]:
+        """What is not allowed."""
+
+    @property
+    def exercised(self) -> Mapping[str, int]:
+        """How often each rule was done."""
+
+    @property
+    def refusals(self) -> Mapping[str, int]:
+        """How often something was refused, for each reason."""
+
+    @property
+    def freedoms(self) -> Mapping[str, int]:
+        """How often each declared freedom was taken."""
 
 
 class Unsupported(Exception):
@@ -71,19 +105,26 @@ class Failure:
 class Run:
     """One run of an implementation from a reset on. Unsupported, if it cannot be that machine."""
 
-    def __init__(self, implementation: Implementation, able: Capabilities) -> None:
+    def __init__(self, implementation: Implementation, able: Capabilities, judge: Judging | None = None) -> None:
         self.implementation, self.able = implementation, able
         self.events: list[Event] = []
-        self.judge = Judge()
+        self.judged: Judging = Judge() if judge is None else judge
+        """What the judge has found by now."""
         self.lines = [json.dumps(able.header)]
-        self.judge.line(self.lines[0].encode())
-        if self.judge.malformed:
-            raise Malformed(self.judge.malformed[2])
+        self.judged.line(self.lines[0].encode())
+        if self.judged.malformed:
+            raise Malformed(self.judged.malformed[2])
         if implementation.reset(able.machine).get("unsupported") is True:
             raise Unsupported(f"a machine with {able.what}")
         self.unsupported: Counter[str] = Counter()
         self.judging = 0.0
-        """Seconds that judging took."""
+        """Seconds for which the run waited for the judge."""
+
+    @property
+    def judge(self) -> Judge:
+        """The judge itself, with the states that it keeps, if it is in this process."""
+        assert isinstance(self.judged, Judge)
+        return self.judged
 
     def do(self, event: Event) -> Failure | None:
         """One operation; what is wrong, if something is."""
@@ -110,15 +151,30 @@ class Run:
         line = json.dumps(event | answer)
         self.lines.append(line)
         begun = time.perf_counter()
-        self.judge.line(line.encode())
+        self.judged.line(line.encode())
         self.judging += time.perf_counter() - begun
-        if self.judge.verdict == ALLOWED:
+        return self._found()
+
+    def end(self) -> Failure | None:
+        """There is no further event; what is wrong, if something is."""
+        begun = time.perf_counter()
+        self.judged.end()
+        self.judging += time.perf_counter() - begun
+        return self._found()
+
+    def _found(self) -> Failure | None:
+        """What the judge has found, in the last line or in one before it: then what came after that does not count."""
+        if self.judged.verdict == ALLOWED:
             return None
-        if self.judge.verdict == MALFORMED:
-            assert self.judge.malformed is not None
-            what = event.get("do", "settle")
-            return self._failure("garbled", f"the answer to {what} is {json.dumps(answer)}: {self.judge.malformed[2]}")
-        return self._failure(self.judge.verdict, "", self.judge.violations[0])
+        malformed, violations = self.judged.malformed, self.judged.violations
+        number = malformed[0] if malformed is not None else violations[0].line
+        del self.lines[number:], self.events[number - 1 :]
+        if malformed is None:
+            return self._failure(self.judged.verdict, "", violations[0])
+        event = self.events[-1]
+        answer = {name: told for name, told in json.loads(self.lines[-1]).items() if name not in event}
+        what = event.get("do", "settle")
+        return self._failure("garbled", f"the answer to {what} is {json.dumps(answer)}: {malformed[2]}")
 
     def _failure(self, how: str, told: str, violation: Violation | None = None) -> Failure:
         errors = getattr(self.implementation, "errors", "")

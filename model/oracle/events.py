@@ -23,6 +23,7 @@ from .event_fields import (
     OUTCOMES,
     PLAIN_FIELDS,
     SEEN_OF_ALL,
+    SEEN_OF_PAGE,
     SETTLE_LIST,
     SETTLES,
 )
@@ -35,6 +36,7 @@ from .stepwise import StepReader
 LONGEST_LINE = 2**20
 """Bytes of a line; a longer one is not read."""
 DECODE = msgspec.json.Decoder().decode
+IS_OF_PAGE, WORDS_OF_PAGE = SEEN_OF_PAGE["is"], SEEN_OF_PAGE["words"]
 
 
 class Event:
@@ -218,16 +220,22 @@ class Events:
 
     def _seen(self, one: dict[str, Any], path: str) -> dict[str, Any]:
         """One observation, with the page or VM that it is of."""
-        if type(one) is dict and len(one) == 3 and (page := self._plainly_seen(one)) is not None:
-            return one | {"page": page, "vm": page.vm}
+        if type(one) is dict and (page := self._plainly_seen(one)) is not None:
+            made = one.copy()
+            made["page"], made["vm"] = page, page.vm
+            return made
         if type(one) is not dict:
             raise Malformed(f"{path} is {shown(one)}, and should be an object")
         if not one:
             raise Malformed(f"{path} is {{}}, and should say what was seen")
-        kind = next((fields for name, fields in KINDS_SEEN.items() if name in one), SEEN_OF_ALL)
+        kind = SEEN_OF_ALL
+        for name, fields in KINDS_SEEN.items():
+            if name in one:
+                kind = fields
+                break
         check_fields(one, kind, path)
         made = dict(one)
-        if len(one.get("words", ())) > len(self.words):
+        if "words" in one and len(one["words"]) > len(self.words):
             given = len(one["words"])
             raise Malformed(f"{path}.words has {given} words, and a page has {len(self.words)} in this trace")
         if "vm" in one:
@@ -253,10 +261,14 @@ class Events:
         return self.pages[one["vm"]][one["page"]]
 
     def _plainly_seen(self, one: dict[str, Any]) -> Page | None:
-        """The page, if nothing but its frame or slot was seen, and that is plainly right: most that is seen is of that
-        kind."""
-        name, number = one.get("frame", one.get("slot")), one.get("page")
-        if type(number) is not int or not (type(name) is int or (type(name) is str and is_name(name))):
+        """The page, if nothing was seen but where it is, and perhaps what it holds, and that is plainly right: most of
+        what is seen is of that kind."""
+        name, number, words = one.get("frame", one.get("slot")), one.get("page"), one.get("words")
+        if type(number) is not int or len(one) != (3 if words is None else 4):
+            return None
+        if not (is_name(name) if name is not None else IS_OF_PAGE.fits(one.get("is"))):
+            return None
+        if words is not None and not (WORDS_OF_PAGE.fits(words) and len(words) <= len(self.words)):
             return None
         try:
             return self.pages[one["vm"]].get(number)
@@ -290,9 +302,13 @@ class Events:
 
 def keys_in(value: Any) -> int:
     """How many keys all objects in a value have together."""
+    number, inner = 0, value
     if type(value) is dict:
-        return len(value) + sum(keys_in(one) for one in value.values() if type(one) in (dict, list))
-    return sum(keys_in(one) for one in value if type(one) in (dict, list)) if type(value) is list else 0
+        number, inner = len(value), value.values()
+    for one in inner:
+        if type(one) is dict or type(one) is list:
+            number += keys_in(one)
+    return number
 
 
 def check_twice(line: bytes) -> None:

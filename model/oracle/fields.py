@@ -7,6 +7,7 @@ Schema.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -38,6 +39,68 @@ class Field:
     inner: Field | None = None
     fields: dict[str, Field] = attrs.field(factory=dict)
     may_be_null: bool = False
+    fits: Callable[[Any], bool] = attrs.field(init=False, eq=False, repr=False)
+    """Whether a value is what the field may hold."""
+
+    @fits.default
+    def _fits(self) -> Callable[[Any], bool]:
+        fits = fitting(self)
+        return (lambda value: value is None or fits(value)) if self.may_be_null else fits
+
+
+def fitting(field: Field) -> Callable[[Any], bool]:
+    """What says of a value whether it is right, if it may not be null."""
+    least, most, options = field.least, field.most, field.options
+    match field.kind:
+        case "whole":
+            return lambda value: type(value) is int and least <= value <= most
+        case "flag":
+            return lambda value: type(value) is bool
+        case "text":
+            return lambda value: type(value) is str and len(value) <= LONGEST_NAME and is_plain(value) is not None
+        case "name":
+            return is_name
+        case "one":
+            return lambda value: type(value) is str and value in options
+        case "fraction":
+            return lambda value: type(value) is str and FRACTION.fullmatch(value) is not None
+        case "any":
+            return lambda value: True
+        case "list":
+            return list_fitting(field)
+    return object_fitting(field.fields)
+
+
+def list_fitting(field: Field) -> Callable[[Any], bool]:
+    """The same for a list."""
+    least, most, inner = field.least, field.most, field.inner
+
+    def fits(value: Any) -> bool:
+        if type(value) is not list or not least <= len(value) <= most:
+            return False
+        if inner is not None:
+            for one in value:
+                if not inner.fits(one):
+                    return False
+        return True
+
+    return fits
+
+
+def object_fitting(fields: dict[str, Field]) -> Callable[[Any], bool]:
+    """The same for an object with these fields."""
+    required = {name for name, field in fields.items() if field.required}
+
+    def fits(value: Any) -> bool:
+        if type(value) is not dict:
+            return False
+        for name, one in value.items():
+            field = fields.get(name)
+            if field is None or not field.fits(one):
+                return False
+        return required <= value.keys()
+
+    return fits
 
 
 FRACTION = re.compile("[0-9]{1,1000}(/[1-9][0-9]{0,999})?")
@@ -55,35 +118,15 @@ def shown(value: Any) -> str:
 
 
 def check(value: Any, field: Field, path: str) -> None:
-    """Malformed if the value is not what the field may hold."""
-    if value is None and field.may_be_null:
+    """Malformed if the value is not what the field may hold: of a list or an object, what in it is not."""
+    if field.fits(value):
         return
-    match field.kind:
-        case "whole":
-            right = type(value) is int and field.least <= value <= field.most
-        case "flag":
-            right = type(value) is bool
-        case "text":
-            right = type(value) is str and len(value) <= LONGEST_NAME and is_plain(value) is not None
-        case "name":
-            right = is_name(value)
-        case "one":
-            right = type(value) is str and value in field.options
-        case "fraction":
-            right = type(value) is str and FRACTION.fullmatch(value) is not None
-        case "any":
-            right = True
-        case "list":
-            right = type(value) is list and field.least <= len(value) <= field.most
-        case _:
-            right = type(value) is dict
-    if not right:
-        raise Malformed(f"{path} is {shown(value)}, and should be {wanted(field)}")
-    if field.kind == "list" and field.inner is not None:
+    if field.kind == "list" and type(value) is list and field.inner is not None:
         for number, one in enumerate(value):
             check(one, field.inner, f"{path}[{number}]")
-    if field.kind == "object":
+    if field.kind == "object" and type(value) is dict:
         check_fields(value, field.fields, path)
+    raise Malformed(f"{path} is {shown(value)}, and should be {wanted(field)}")
 
 
 def check_fields(value: dict[str, Any], fields: dict[str, Field], path: str) -> None:
@@ -96,7 +139,8 @@ def check_fields(value: dict[str, Any], fields: dict[str, Field], path: str) -> 
             )
     for name, field in fields.items():
         if name in value:
-            check(value[name], field, f"{path}.{name}" if path else name)
+            if not field.fits(value[name]):
+                check(value[name], field, f"{path}.{name}" if path else name)
         elif field.required:
             raise Malformed(f"{path or 'the line'} lacks the field {name!r}: {field.told}")
 

@@ -186,7 +186,7 @@ class Judge:
         if len(before) == 1:
             c = before[0]
             reason = self._attempt(c, event, ())
-            if not c.options:
+            if not c.options or (reason is None and not c.are_more and not self.by_the_book):
                 if reason is None:
                     self.done += 1
                     self._count(c, event)
@@ -288,7 +288,7 @@ class Judge:
         seen = NOTHING_SEEN
         if event.saw and not event.refused:  # where pages are after a refusal says nothing of what was to be taken
             seen = {one["page"]: one for one in event.saw if "page" in one}
-        c.begin(event.took, seen, decisions)
+        c.begin(event.took, seen, decisions, not event.refused)
         operation = event.operation
         if event.what == "settle":
             try:
@@ -384,8 +384,7 @@ class Judge:
             return
         if c.freedoms:
             self.freedoms.update(c.freedoms)
-        for rule, _, _ in c.steps:
-            self.exercised[rule.__name__] += 1
+        self.exercised.update([rule.__name__ for rule, _, _ in c.steps])
 
     def _violated(self, event: Event, line: bytes, reasons: list[Reason], before: list[Candidate]) -> None:
         settled_by = ""

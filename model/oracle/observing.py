@@ -8,9 +8,8 @@ from typing import Any
 
 import attrs
 
+from pagelaw.spec import coherence, frames
 from pagelaw.spec.balloon import balloon_is_done, has_pages_for_balloon
-from pagelaw.spec.coherence import memory_of
-from pagelaw.spec.frames import reference_count
 from pagelaw.spec.language import REGISTER, Contents, Value, Word
 from pagelaw.spec.listing import is_apart
 from pagelaw.spec.reports import frames_shared, pages_saved
@@ -30,8 +29,10 @@ from pagelaw.spec.vocabulary import (
     Untouched,
 )
 
-from .candidate import Candidate
+from .candidate import PLAIN, Candidate
 from .naming import Name, as_told
+
+memory_of, reference_count = PLAIN(coherence.memory_of), PLAIN(frames.reference_count)
 
 
 @attrs.frozen
@@ -90,8 +91,8 @@ def of_page(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:
     if "dirty" in one and one["dirty"] != is_dirty(c.machine, page):
         told = f"whether page {page!r} is dirty"
         yield Mismatch(told, str(one["dirty"]), str(not one["dirty"]), ("R-10",), page=page, field="dirty", key=page)
-    if "words" in one:
-        yield from of_words(c, page, one["words"])
+    if "words" in one and (wrong := of_words(c, page, one["words"])) is not None:
+        yield wrong
 
 
 KINDS: dict[str, tuple[type, ...]] = {
@@ -152,15 +153,15 @@ def held(contents: Contents) -> str:
     return "[" + " ".join(str(value.number) for value in contents.words) + "]"
 
 
-def of_words(c: Candidate, page: Page, words: list[int | None]) -> Iterator[Mismatch]:
+def of_words(c: Candidate, page: Page, words: list[int | None]) -> Mismatch | None:
     """What was seen of its words; null for a word that was not."""
-    due, backing = memory_of(c.machine, page), c.machine.pmap[page]
-    key = backing.mpn if isinstance(backing, Mapped) else None
-    for at, (seen, value) in enumerate(zip(words, due.words, strict=False)):
+    for at, (seen, value) in enumerate(zip(words, memory_of(c.machine, page).words, strict=False)):
         if seen is not None and seen != value.number:
-            yield Mismatch(f"word {at} of page {page!r}", str(seen), str(value.number), ("ESX-2-09", "ESX-2-11"),
-                           "a page holds what its VM last wrote (private memory)", page, "contents", key)  # fmt: skip
-            return
+            backing = c.machine.pmap[page]
+            key = backing.mpn if isinstance(backing, Mapped) else None
+            return Mismatch(f"word {at} of page {page!r}", str(seen), str(value.number), ("ESX-2-09", "ESX-2-11"),
+                            "a page holds what its VM last wrote (private memory)", page, "contents", key)  # fmt: skip
+    return None
 
 
 def of_translation(c: Candidate, one: dict[str, Any]) -> Iterator[Mismatch]:

@@ -166,10 +166,11 @@ def set_balloon_target(c: Candidate, vm: VM, pages: Pages) -> Steps:
 def _reset_first(c: Candidate, vm: VM, offers: bool) -> Steps:
     """A driver that must be reset is reset by its next exchange (ESX-3.2-11), also if that is refused then; or that is
     refused as there is no driver that is ready, and it is reset later. offers: whether it offers a page, which may be
-    refused for what is so before a reset as after it (a transfer of the page)."""
+    refused for what is so before a reset as after it (a transfer of the page). Where it is done there was a reset."""
     s = c.machine
     if s.driver[vm] == MustReset() and s.life[vm] in c.RUNNING:
-        how = c.choose((NOT_RESET, RESET, WOULD_BE) if offers else (NOT_RESET, RESET))
+        ways = (NOT_RESET, RESET, WOULD_BE) if offers else (NOT_RESET, RESET)
+        how = c.choose_at_once((RESET, *(way for way in ways if way != RESET))) if c.is_done else c.choose(ways)
         if how != NOT_RESET:
             yield from reference.make_driver_ready(s, vm)
         if how == RESET:

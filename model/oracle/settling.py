@@ -8,13 +8,12 @@ is then compared with all that was seen. That a page changed what it holds nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from pagelaw.spec import listing, paging, sharing
-from pagelaw.spec.coherence import memory_of
+from pagelaw.spec import coherence, listing, paging, sharing
+from pagelaw.spec import operations as in_common
 from pagelaw.spec.language import Blocked
-from pagelaw.spec.operations import frame_is_private
 from pagelaw.spec.vocabulary import (
     MPN,
     Kept,
@@ -29,10 +28,13 @@ from pagelaw.spec.vocabulary import (
 )
 
 from ..reference import operations as reference
-from .candidate import Candidate
+from .candidate import PLAIN, Candidate
 from .naming import Name, as_told
 from .observing import held
 from .operations import OPERATIONS, PLAIN_STEPS, freedoms_of_limit
+
+memory_of, frame_is_private = PLAIN(coherence.memory_of), PLAIN(in_common.frame_is_private)
+key_of, has_hint = PLAIN(sharing.key_of), PLAIN(sharing.has_hint)
 
 
 class NoWay(Exception):
@@ -85,13 +87,14 @@ class Settling:
             if "slot" in one:
                 self.slots.setdefault(one["slot"], []).append(page)
 
-    def may(self, kind: str, told: str, clauses: tuple[str, ...], otherwise: bool = False) -> None:
+    def may(self, kind: str, told: str, clauses: tuple[str, ...],
+            otherwise: Callable[[], bool] = lambda: False) -> None:  # fmt: skip
         """NoWay, if the trace does not say that such internal operations may have happened. otherwise: whether others
         may have done the same, which are not tried."""
         self.explained = told
         if kind not in self.kinds:
             raise NoWay(f"{told}; that takes an internal operation {kind!r}, and the trace allows only "
-                        f"{', '.join(self.kinds)} here", clauses, UNTRIED if otherwise else "")  # fmt: skip
+                        f"{', '.join(self.kinds)} here", clauses, UNTRIED if otherwise() else "")  # fmt: skip
 
     def run(self, steps: Iterable[Any]) -> None:
         """Do the steps of an internal operation."""
@@ -118,9 +121,10 @@ class Settling:
         for what, groups, clauses in (("frame", self.groups, ("ESX-4.2-04", "ESX-4.2-06", "ESX-2-11")),
                                       ("slot", self.slots, ("ESX-3.3-05", "ESX-2-11"))):  # fmt: skip
             for name, pages in groups.items():
+                first = memory_of(s, pages[0])
                 for page in pages[1:]:
-                    if memory_of(self.c.machine, page) != memory_of(self.c.machine, pages[0]):
-                        hold = f"{held(memory_of(s, pages[0]))} and {held(memory_of(s, page))}"
+                    if memory_of(s, page) != first:
+                        hold = f"{held(first)} and {held(memory_of(s, page))}"
                         told = f"pages {pages[0]!r} and {page!r} are in one {what}, {as_told(name)}, and hold {hold}"
                         raise NoWay(told, clauses)
                     if s.domain[page.vm] != s.domain[pages[0].vm]:
@@ -243,19 +247,20 @@ class Settling:
     def share(self, page: Page, anchor: Page) -> None:
         """A page came to share the frame of another."""
         s = self.s
-        domain, key = s.domain[anchor.vm], sharing.key_of(s, anchor)
-        is_found = isinstance(s.frame[self.frame(anchor)], Shared) or sharing.has_hint(s, anchor, key, domain)
+        domain, key = s.domain[anchor.vm], key_of(s, anchor)
+        is_found = isinstance(s.frame[self.frame(anchor)], Shared) or has_hint(s, anchor, key, domain)
         kind = "page_out" if is_found and "scan" not in self.kinds else "scan"  # a page-out shares, but leaves no hint
-        self.may(kind, f"pages {page!r} and {anchor!r} share a frame", ("ESX-4.2-06",), bool(self.c.unsure))
+        self.may(kind, f"pages {page!r} and {anchor!r} share a frame", ("ESX-4.2-06",),
+                 lambda: bool(self.c.unsure))
         if isinstance(s.frame[self.frame(page)], Shared):
             self.take_apart(page)
         if not isinstance(s.frame[self.frame(anchor)], Shared):
-            if not sharing.has_hint(s, anchor, key, domain):
+            if not has_hint(s, anchor, key, domain):
                 self.run(((sharing.scan_leaves_hint, (anchor,)),))
             self.c.freedoms += freedoms_of_limit(s, page)
             self.run(PLAIN_STEPS(reference.share_through_hint)(s, page, anchor))
         else:
-            listed = s.table[s.domain[page.vm], sharing.key_of(s, page)]
+            listed = s.table[s.domain[page.vm], key_of(s, page)]
             if listed != SharedFrame(self.frame(anchor)) and not self.is_listed_again(anchor):
                 raise NoWay(f"pages {page!r} and {anchor!r} share a frame that no scan finds", ("ESX-4.3-13",),
                             "all pages' frames after each internal operation")  # fmt: skip
@@ -264,14 +269,15 @@ class Settling:
     def is_listed_again(self, anchor: Page) -> bool:
         """Whether the shared frame of a page had lost its place in the table, and can have it again: then it has."""
         mpn = self.frame(anchor)
-        if mpn not in reference.unlisted(self.s, self.s.domain[anchor.vm], sharing.key_of(self.s, anchor)):
+        if mpn not in reference.unlisted(self.s, self.s.domain[anchor.vm], key_of(self.s, anchor)):
             return False
         self.run(((listing.list_again, (mpn,)),))
         return True
 
     def take_apart(self, page: Page, name: Name | None = None) -> None:
         """A page in a shared frame got one of its own."""
-        self.may("unshare", f"page {page!r} has left its shared frame", ("ESX-4.2-08",), self.may_have_gone(page))
+        self.may("unshare", f"page {page!r} has left its shared frame", ("ESX-4.2-08",),
+                 lambda: self.may_have_gone(page))
         self.c.took = {"frame": f"(for {page!r})" if name is None else name}
         self.run(OPERATIONS["unshare"].steps(self.c, page))
         self.c.took = {}
@@ -334,7 +340,7 @@ class Settling:
             for page in pages[1:]:
                 self.share(page, first)
             return
-        self.may("migrate", f"page {first!r} is in another frame", ("ESX-2-08",), self.may_have_gone(first))
+        self.may("migrate", f"page {first!r} is in another frame", ("ESX-2-08",), lambda: self.may_have_gone(first))
         self.c.took = {"frame": name}
         self.run(OPERATIONS["migrate"].steps(self.c, first))
         self.c.took = {}

@@ -36,6 +36,8 @@ class System:
     opened: Callable[[], AbstractContextManager[Any]]
     """What has `start`, `reset` and `do`, in a `with` block."""
     drawing: Callable[[Any, Run, Random], Draws] = lambda _, run, random: Drawing(run, random)
+    judged_beside: bool = False
+    """Whether operations are drawn without asking the judge, which then judges in a process of its own."""
 
 
 def missing(*modules: str) -> str:
@@ -96,9 +98,10 @@ SYSTEMS: dict[str, System] = {one.name: one for one in (
            lambda: example("tiny.js", "node", shutil.which("node") is not None),
            lambda: program("node", str(EXAMPLES / "tiny.js"))),
     System("linux", "the kernel of this machine: KSM, swap, copy-on-write, pages given back and moved",
-           linux.cannot, linux.Linux, lambda system, _, random: LinuxDrawing(system, random)),
+           linux.cannot, linux.Linux, lambda system, _, random: LinuxDrawing(system, random), judged_beside=True),
     System("linux-three", "the same without swap, with three users of a shared frame at the most",
-           linux.cannot, lambda: linux.Linux(sharers=3), lambda system, _, random: LinuxDrawing(system, random)),
+           linux.cannot, lambda: linux.Linux(sharers=3), lambda system, _, random: LinuxDrawing(system, random),
+           judged_beside=True),
     System("balloon", "the virtio balloon device of QEMU, without a guest", balloon.cannot, balloon.Balloon),
 )}  # fmt: skip
 """By name."""

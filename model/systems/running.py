@@ -15,6 +15,7 @@ import attrs
 from ..oracle.capabilities import capabilities
 from ..oracle.driving import Drawing, Failure, Run
 from ..oracle.scene import Event
+from .beside import Beside
 
 WHAT = {
     "pages touched": ("install_cleared",),
@@ -52,6 +53,8 @@ class Ran:
     """Events that the system did by itself, or was made to."""
     seconds: float
     """How long the run took, with judging."""
+    working: float
+    """Processor time that the judge took beside the run; 0 if it was part of it."""
 
     @property
     def verdict(self) -> str:
@@ -60,19 +63,28 @@ class Ran:
 
     def counts(self) -> dict[str, int]:
         """How often what a person asks about happened, by the rules."""
-        rules = self.run.judge.exercised
-        return {what: sum(rules[name] for name in names) for what, names in WHAT.items()}
+        rules = self.run.judged.exercised
+        return {what: sum(rules.get(name, 0) for name in names) for what, names in WHAT.items()}
 
 
 def ran(
     system: Any, operations: int, seed: int, drawing: Callable[[Run, Random], Draws] = Drawing,
-    told: Callable[[int], None] | None = None,
-) -> Ran:
+    told: Callable[[int], None] | None = None, judged_beside: bool = False,
+) -> Ran:  # fmt: skip
     """So many operations of a system that has `start`, `reset` and `do`, unless something is not allowed before that.
 
     What the system does by itself meanwhile it says in `noticed`, if it has that: events for the trace.
+    judged_beside: whether the judge is another process, which suits what draws operations without asking its state.
     """
-    run = Run(system, capabilities(system.start()))
+    if not judged_beside:
+        return _ran(Run(system, capabilities(system.start())), operations, seed, drawing, told)
+    with Beside() as judge:
+        found = _ran(Run(system, capabilities(system.start()), judge), operations, seed, drawing, told)
+        return attrs.evolve(found, working=judge.working)
+
+
+def _ran(run: Run, operations: int, seed: int, drawing: Callable[[Run, Random], Draws],
+         told: Callable[[int], None] | None) -> Ran:  # fmt: skip
     draws = drawing(run, Random(seed))
     done: Counter[bool] = Counter()
     begun, failure, waiting = time.perf_counter(), None, draws.beginning()[::-1]
@@ -80,16 +92,17 @@ def ran(
         if failure is not None or done[True] == operations:
             break
         event = waiting.pop() if waiting else draws.next()
-        before = len(run.events)
+        before = len(run.lines)
         failure = run.do(event)
-        done["do" in event] += len(run.events) - before
-        for noticed in getattr(system, "noticed", ()) if failure is None else ():
+        done["do" in event] += len(run.lines) > before
+        for noticed in getattr(run.implementation, "noticed", ()) if failure is None else ():
             run.events.append(noticed)
             failure = failure or run.told(noticed, {})
             done[False] += 1
         if told is not None and done[True] % 100 == 0:
             told(done[True])
-    return Ran(run, failure, done[True], done[False], time.perf_counter() - begun)
+    failure = failure or run.end()
+    return Ran(run, failure, done[True], done[False], time.perf_counter() - begun, 0.0)
 
 
 def save_trace(run: Run, to: Path) -> None:

@@ -18,7 +18,7 @@ values are asked from the first time on that `lift` is set.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import attrs
 
@@ -38,19 +38,10 @@ def _value_is_a(cls: type, value: Any) -> bool:
 
 
 class SumMeta(type, metaclass=_Prover):
-    """Lets a value answer `isinstance` itself, and builds variants fast."""
+    """Lets a value answer `isinstance` itself. Each variant with fields has one of its own, which builds it fast."""
 
     lift: ClassVar[Callable[[Any, tuple[Any, ...]], Any] | None] = None
     _single: Any
-    _build: Callable[..., Any] | None
-
-    def __call__(cls, *fields: Any, **named: Any) -> Any:
-        lift, build = SumMeta.lift, cls._build
-        if lift is not None and not named:
-            lifted = lift(cls, fields)
-            if lifted is not None:
-                return lifted
-        return super().__call__(*fields, **named) if named or build is None else build(*fields)
 
 
 class SingleMeta(SumMeta):
@@ -65,7 +56,6 @@ class Sum(metaclass=SumMeta):
 
     __slots__ = ()
     _single: ClassVar[Any] = None
-    _build: ClassVar[Callable[..., Any] | None] = None
 
     def __init__(self, *fields: object) -> None:
         raise TypeError(f"{type(self).__name__} stands for several variants; build one of them")
@@ -86,12 +76,12 @@ def variant(cls: _Class) -> _Class:
     for parent in made.__mro__[1:]:  # a variant with variants below it is never built
         if isinstance(parent, SumMeta):
             parent.__class__ = SumMeta
-            parent._single = parent._build = None
+            parent._single = None
             parent.__init__ = Sum.__init__  # type: ignore[misc]  # all instances are of the lowest variants
     made.__ne__ = object.__ne__  # it asks `==`, as the one made by attrs does, and is faster
     made._single = None
     if attrs.fields(made):
-        made._build = builder(made)
+        made.__class__ = builder(made)
     else:
         made.__class__ = SumMeta  # it may come after a parent that was a single object
         made._single, made.__class__ = made(), SingleMeta
@@ -100,13 +90,24 @@ def variant(cls: _Class) -> _Class:
     return made  # type: ignore[no-any-return]
 
 
-def builder(cls: type) -> Callable[..., Any]:
-    """A function that makes a variant of its fields' values, as its `__init__` does: that one, frozen, is slow."""
+def builder(cls: type) -> type:
+    """The metaclass of a variant with fields: called with their values it does what `__init__` does, which, as the
+    variant is frozen, is slow."""
     names = [field.name for field in attrs.fields(cls)]
-    space = {"_cls": cls, "_new": object.__new__} | {f"_put_{name}": getattr(cls, name).__set__ for name in names}
+    space: dict[str, Any] = {"_meta": SumMeta, "_new": object.__new__}
+    space |= {f"_put_{name}": getattr(cls, name).__set__ for name in names}
+    given = ", ".join(names)
     puts = "".join(f"    _put_{name}(_one, {name})\n" for name in names)
-    exec(f"def build({', '.join(names)}):\n    _one = _new(_cls)\n{puts}    return _one\n", space)
-    return cast(Callable[..., Any], space["build"])
+    exec(f"""def __call__(cls, {given}):
+    if _meta.lift is not None:
+        _lifted = _meta.lift(cls, ({given},))
+        if _lifted is not None:
+            return _lifted
+    _one = _new(cls)
+{puts}    return _one
+""", space)  # fmt: skip
+    return _Prover(f"{cls.__name__}Meta", (SumMeta,), {"__call__": space["__call__"]})
+
 
 
 def sum_of(cls: type) -> type:
