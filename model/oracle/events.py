@@ -300,13 +300,11 @@ class Events:
         return Malformed(f"this {name} makes no sense")
 
 
-def keys_in(value: Any) -> int:
-    """How many keys all objects in a value have together."""
-    number, inner = 0, value
-    if type(value) is dict:
-        number, inner = len(value), value.values()
+def keys_in(value: dict[str, Any] | list[Any]) -> int:
+    """How many keys all objects in an object or a list have together."""
+    number, inner = (len(value), value.values()) if type(value) is dict else (0, value)
     for one in inner:
-        if type(one) is dict or type(one) is list:
+        if type(one) is dict or (type(one) is list and one):
             number += keys_in(one)
     return number
 

@@ -222,8 +222,9 @@ def offer_to_balloon(s: Machine, page: Page) -> Steps:
 
 def reclaim_blocks(s: Machine) -> Steps:
     """The frames of every block that is given up as a whole are free."""
+    use, vacated = s.frame, Vacated()
     for mpn in s.each(MPN):
-        if s.frame[mpn] == Vacated() and balloon.block_is_given_up(s, mpn):
+        if use[mpn] is vacated and balloon.block_is_given_up(s, mpn):
             yield balloon.reclaim_vacated, (mpn,)
 
 
