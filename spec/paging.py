@@ -78,8 +78,10 @@ def set_swap_target(s: Machine, vm: VM, pages: int) -> None:
 @choice(Grade.PAPER_PERMITS, "ESX-3.3-06", "R-11")
 def may_be_victim(s: Machine, page: Page) -> bool:
     """Any page with a frame of its own; one in a shared frame only if there are none, or under swap_shared."""
-    own = s.each(Page, page.vm).some(lambda other: frame_is_private(s, other))
-    return isinstance(s.pmap[page], Mapped) and (frame_is_private(s, page) or s.swap_shared or not own)
+    return isinstance(s.pmap[page], Mapped) and (
+        frame_is_private(s, page) or s.swap_shared
+        or not s.each(Page, page.vm).some(lambda other: frame_is_private(s, other))
+    )  # fmt: skip
 
 
 @view

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ class Turns:
 
 def run_of(system: Any, beside: bool, operations: int = 400) -> Ran:
     """So many turns."""
-    return ran(system, operations, 0, lambda *_: Turns(), judged_beside=beside)
+    with Beside() if beside else nullcontext() as judge:
+        return ran(system, operations, 0, lambda *_: Turns(), judge=judge)
 
 
 def test_it_finds_what_a_judge_in_the_same_process_finds() -> None:

@@ -20,6 +20,7 @@ from pagelaw.model.cli import main
 from pagelaw.model.oracle.conforming import Conformed, Restarted, conform
 from pagelaw.model.oracle.files import judge_file
 from pagelaw.model.systems import balloon, linux
+from pagelaw.model.systems.beside import Beside
 from pagelaw.model.systems.linux.drawing import Drawing
 from pagelaw.model.systems.linux.knobs import KSM, SETTINGS
 from pagelaw.model.systems.linux.processes import VM
@@ -114,8 +115,8 @@ def left_over() -> list[str]:
 def run_of_kernel(operations: int, seed: int, sharers: int = 0) -> tuple[Ran, linux.Linux]:
     """A run on this kernel."""
     try:
-        with linux.Linux(sharers) as system:
-            return ran(system, operations, seed, lambda _, random: Drawing(system, random), judged_beside=True), system
+        with Beside() as judge, linux.Linux(sharers) as system:
+            return ran(system, operations, seed, lambda _, random: Drawing(system, random), judge=judge), system
     except linux.CannotRun as why:
         pytest.skip(str(why))
 

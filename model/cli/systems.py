@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from . import reading
@@ -79,7 +80,7 @@ def run_list(systems: list[System], to: Any) -> int:
 def run_one(chosen: System, arguments: argparse.Namespace, to: Any) -> int:
     """One of them."""
     from pagelaw.model.oracle.program import Broken
-    from pagelaw.model.systems.beside import JudgeEnded
+    from pagelaw.model.systems.beside import Beside, JudgeEnded
     from pagelaw.model.systems.linux import CannotRun
     from pagelaw.model.systems.running import ran, save_trace
 
@@ -88,10 +89,9 @@ def run_one(chosen: System, arguments: argparse.Namespace, to: Any) -> int:
     trace = reading.file("--trace", arguments.trace)
     progress = Progress() if sys.stderr.isatty() else None
     try:
-        with chosen.opened() as system:
+        with Beside() if chosen.judged_beside else nullcontext() as judge, chosen.opened() as system:
             found = ran(system, arguments.operations, arguments.seed,
-                        lambda run, random: chosen.drawing(system, run, random), progress,
-                        chosen.judged_beside)  # fmt: skip
+                        lambda run, random: chosen.drawing(system, run, random), progress, judge)  # fmt: skip
     except CannotRun as why:
         raise reading.BadInput(f"{chosen.name} cannot run here: {why}") from None
     except JudgeEnded as why:

@@ -30,6 +30,7 @@ from pagelaw.spec.vocabulary import (
     VPage,
 )
 
+from ..reference.choosing import Proposal
 from ..reference.journal import NOTHING
 from ..reference.operations import reclaim_blocks
 from ..reference.plainly import Plainly
@@ -139,19 +140,24 @@ class Candidate(Choices):
 
     def do(self, rule: Rule, arguments: tuple[Any, ...]) -> Any:
         """One step; Blocked if the rule refuses."""
-        self.steps.append((rule, arguments, len(self.log.changes)))
-        self.returned = (MADE.get(rule) or PLAIN(rule))(self.machine, *arguments)
+        self.do_all(((rule, arguments),))
         return self.returned
 
-    def run(self, steps: Any, ask: bool = False) -> tuple[str, ...]:
-        """The steps of an operation, each worked out when the one before it is done; nothing is done if one refuses.
+    def do_all(self, steps: Iterable[Proposal]) -> None:
+        """Steps, each worked out when the one before it is done; Blocked if one refuses."""
+        s, done, changes = self.machine, self.steps, self.log.changes
+        for rule, arguments in steps:
+            done.append((rule, arguments, len(changes)))
+            self.returned = (MADE.get(rule) or PLAIN(rule))(s, *arguments)
+
+    def run(self, steps: Iterable[Proposal], ask: bool = False) -> tuple[str, ...]:
+        """The steps of an operation; nothing is done if one refuses.
 
         ask: whether all reasons for which it is refused are to be found. They are the answer; none, if it is not. What
         stays though it is refused (`stays`) is done then.
         """
         try:
-            for rule, arguments in steps:
-                self.do(rule, arguments)
+            self.do_all(steps)
         except Blocked as refused:
             if not ask:
                 self.log.take_back()
@@ -279,8 +285,7 @@ class Candidate(Choices):
     def free_vacated(self) -> None:
         """However the last of a block was given up. A trace of single steps says when that is."""
         if self.has_blocks and not self.by_steps:
-            for rule, arguments in reclaim_blocks(self.machine):
-                self.do(rule, arguments)
+            self.do_all(reclaim_blocks(self.machine))
 
     def doubt(self, page: Page, is_doubtful: bool) -> None:
         """Whether its hint may be gone; that can be taken back as all else."""

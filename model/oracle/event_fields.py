@@ -7,7 +7,7 @@ from typing import Any
 from pagelaw.spec.language import VM, Value, Word
 from pagelaw.spec.vocabulary import VCPU, Page
 
-from .fields import Field
+from .fields import Field, object_fitting
 from .operations import OPERATIONS, Operation, Pages, TransferName
 
 MOST = 2**64 - 1
@@ -123,5 +123,8 @@ SETTLE_LIST = Field("list", "internal operations", ["scan"], most=len(SETTLES),
                     inner=Field("one", "an internal operation", "scan", options=SETTLES))  # fmt: skip
 FIELDS = {name: fields_of(operation) for name, operation in OPERATIONS.items()}
 """The fields of an event of each operation."""
+ALL_FIELDS = FIELDS | OTHER_FIELDS
+FIT = {name: object_fitting(fields) for name, fields in ALL_FIELDS.items()}
+"""Whether all fields of an event hold what they should."""
 PLAIN_FIELDS = {name: frozenset(fields.keys() - {"took", "refused", "saw", "begin"}) for name, fields in FIELDS.items()}
 """The fields of an event that says no more than what was done, and what it answered."""

@@ -14,9 +14,10 @@ from pagelaw.spec.refusals import Refused
 from pagelaw.spec.vocabulary import VCPU, Page, VPage
 
 from .event_fields import (
-    AFTERWARDS,
+    ALL_FIELDS,
     ARGUMENTS,
     FIELDS,
+    FIT,
     KINDS_SEEN,
     MOST,
     OTHER_FIELDS,
@@ -27,7 +28,7 @@ from .event_fields import (
     SETTLE_LIST,
     SETTLES,
 )
-from .fields import Field, Malformed, check, check_fields, is_name, shown
+from .fields import Malformed, check, check_fields, is_name, shown
 from .header import Header
 from .naming import Name
 from .operations import OPERATIONS, Operation, Pages, TransferName
@@ -160,7 +161,7 @@ class Events:
             if "got" in made:
                 event.got = self._got(made, operation)
             return event
-        self._afterwards(made, event, FIELDS[name])
+        self._afterwards(made, event, name)
         if "begin" in made:
             event.what, event.begins = "begin", made["begin"]
             told = made.keys() & {"got", "refused", "saw"}
@@ -176,9 +177,9 @@ class Events:
         event = Event(number, what)
         if what == "step":
             event.operation, event.arguments, rest = self.steps.read(made)
-            self._afterwards(rest, event, AFTERWARDS)
+            self._afterwards(rest, event, what)
             return event
-        self._afterwards(made, event, OTHER_FIELDS[what])
+        self._afterwards(made, event, what)
         if what == "end":
             event.ends = made["end"]
         elif what == "settle":
@@ -187,9 +188,10 @@ class Events:
             event.settles = SETTLES if made["settle"] is True else tuple(made["settle"])
         return event
 
-    def _afterwards(self, made: dict[str, Any], event: Event, fields: dict[str, Field]) -> None:
+    def _afterwards(self, made: dict[str, Any], event: Event, kind: str) -> None:
         """What was taken, answered and seen."""
-        check_fields(made, fields, "")
+        if not FIT[kind](made):
+            check_fields(made, ALL_FIELDS[kind], "")
         event.took = made.get("took", {})
         event.refused = made.get("refused", "")
         if type(event.refused) is not str and event.refused is not True:

@@ -59,6 +59,8 @@ def mismatches(c: Candidate, saw: list[dict[str, Any]]) -> Iterator[Mismatch]:
         if "page" in one:
             yield from of_page(c, one)
     rest = [one for one in saw if "page" not in one]
+    if not rest:
+        return
     for one in rest:
         if "slot" in one:  # before free slots, for which only copies in other slots may be forgotten
             yield from of_slot(c, one)

@@ -8,7 +8,7 @@ is then compared with all that was seen. That a page changed what it holds nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from pagelaw.spec import coherence, listing, paging, sharing
@@ -96,11 +96,6 @@ class Settling:
             raise NoWay(f"{told}; that takes an internal operation {kind!r}, and the trace allows only "
                         f"{', '.join(self.kinds)} here", clauses, UNTRIED if otherwise() else "")  # fmt: skip
 
-    def run(self, steps: Iterable[Any]) -> None:
-        """Do the steps of an internal operation."""
-        for rule, arguments in steps:
-            self.c.do(rule, arguments)
-
     # What nothing explains.
 
     def contradictions(self) -> None:
@@ -147,7 +142,7 @@ class Settling:
             self.may("page_out", f"page {page!r} is in the swap area", ("ESX-3.3-02",))
             for _ in range(2):  # it may come to be shared first
                 if isinstance(self.s.pmap[page], Mapped):
-                    self.run(OPERATIONS["page_out"].steps(self.c, page))
+                    self.c.do_all(OPERATIONS["page_out"].steps(self.c, page))
 
     def gather_all(self) -> None:
         """Pages joined those in a slot that they had no copy in: all shared a frame, before it was paged out."""
@@ -178,7 +173,7 @@ class Settling:
         for page in there:
             self.bring_apart(page)
             if self.s.kept[page] != NothingKept():
-                self.run(((paging.forget_kept_slot, (page,)),))
+                self.c.do_all(((paging.forget_kept_slot, (page,)),))
         for page in (*there, *joined):
             if self.frame(page) is not self.frame(joined[0]):
                 self.share(page, joined[0])
@@ -195,7 +190,7 @@ class Settling:
     def bring_in(self, page: Page) -> None:
         """A page came back from the swap area."""
         self.may("page_in", f"page {page!r} is in a frame", ("ESX-3.3-02",))
-        self.run(OPERATIONS["page_in"].steps(self.c, page, self.c.cpus(page.vm)[0]))
+        self.c.do_all(OPERATIONS["page_in"].steps(self.c, page, self.c.cpus(page.vm)[0]))
 
     def bring_together(self) -> None:
         """Pages seen in one frame came to share it. Frames are made only when others are full: these come first."""
@@ -256,22 +251,22 @@ class Settling:
             self.take_apart(page)
         if not isinstance(s.frame[self.frame(anchor)], Shared):
             if not has_hint(s, anchor, key, domain):
-                self.run(((sharing.scan_leaves_hint, (anchor,)),))
+                self.c.do_all(((sharing.scan_leaves_hint, (anchor,)),))
             self.c.freedoms += freedoms_of_limit(s, page)
-            self.run(PLAIN_STEPS(reference.share_through_hint)(s, page, anchor))
+            self.c.do_all(PLAIN_STEPS(reference.share_through_hint)(s, page, anchor))
         else:
             listed = s.table[s.domain[page.vm], key_of(s, page)]
             if listed != SharedFrame(self.frame(anchor)) and not self.is_listed_again(anchor):
                 raise NoWay(f"pages {page!r} and {anchor!r} share a frame that no scan finds", ("ESX-4.3-13",),
                             "all pages' frames after each internal operation")  # fmt: skip
-            self.run(PLAIN_STEPS(reference.share)(s, page))
+            self.c.do_all(PLAIN_STEPS(reference.share)(s, page))
 
     def is_listed_again(self, anchor: Page) -> bool:
         """Whether the shared frame of a page had lost its place in the table, and can have it again: then it has."""
         mpn = self.frame(anchor)
         if mpn not in reference.unlisted(self.s, self.s.domain[anchor.vm], key_of(self.s, anchor)):
             return False
-        self.run(((listing.list_again, (mpn,)),))
+        self.c.do_all(((listing.list_again, (mpn,)),))
         return True
 
     def take_apart(self, page: Page, name: Name | None = None) -> None:
@@ -279,7 +274,7 @@ class Settling:
         self.may("unshare", f"page {page!r} has left its shared frame", ("ESX-4.2-08",),
                  lambda: self.may_have_gone(page))
         self.c.took = {"frame": f"(for {page!r})" if name is None else name}
-        self.run(OPERATIONS["unshare"].steps(self.c, page))
+        self.c.do_all(OPERATIONS["unshare"].steps(self.c, page))
         self.c.took = {}
 
     def move(self) -> None:
@@ -342,5 +337,5 @@ class Settling:
             return
         self.may("migrate", f"page {first!r} is in another frame", ("ESX-2-08",), lambda: self.may_have_gone(first))
         self.c.took = {"frame": name}
-        self.run(OPERATIONS["migrate"].steps(self.c, first))
+        self.c.do_all(OPERATIONS["migrate"].steps(self.c, first))
         self.c.took = {}

@@ -69,22 +69,14 @@ class Ran:
 
 def ran(
     system: Any, operations: int, seed: int, drawing: Callable[[Run, Random], Draws] = Drawing,
-    told: Callable[[int], None] | None = None, judged_beside: bool = False,
+    told: Callable[[int], None] | None = None, judge: Beside | None = None,
 ) -> Ran:  # fmt: skip
     """So many operations of a system that has `start`, `reset` and `do`, unless something is not allowed before that.
 
     What the system does by itself meanwhile it says in `noticed`, if it has that: events for the trace.
-    judged_beside: whether the judge is another process, which suits what draws operations without asking its state.
+    judge: one in another process, which suits what draws operations without asking its state.
     """
-    if not judged_beside:
-        return _ran(Run(system, capabilities(system.start())), operations, seed, drawing, told)
-    with Beside() as judge:
-        found = _ran(Run(system, capabilities(system.start()), judge), operations, seed, drawing, told)
-        return attrs.evolve(found, working=judge.working)
-
-
-def _ran(run: Run, operations: int, seed: int, drawing: Callable[[Run, Random], Draws],
-         told: Callable[[int], None] | None) -> Ran:  # fmt: skip
+    run = Run(system, capabilities(system.start()), judge)
     draws = drawing(run, Random(seed))
     done: Counter[bool] = Counter()
     begun, failure, waiting = time.perf_counter(), None, draws.beginning()[::-1]
@@ -95,14 +87,15 @@ def _ran(run: Run, operations: int, seed: int, drawing: Callable[[Run, Random], 
         before = len(run.lines)
         failure = run.do(event)
         done["do" in event] += len(run.lines) > before
-        for noticed in getattr(run.implementation, "noticed", ()) if failure is None else ():
+        for noticed in getattr(system, "noticed", ()) if failure is None else ():
             run.events.append(noticed)
             failure = failure or run.told(noticed, {})
             done[False] += 1
         if told is not None and done[True] % 100 == 0:
             told(done[True])
     failure = failure or run.end()
-    return Ran(run, failure, done[True], done[False], time.perf_counter() - begun, 0.0)
+    seconds = time.perf_counter() - begun
+    return Ran(run, failure, done[True], done[False], seconds, 0.0 if judge is None else judge.working)
 
 
 def save_trace(run: Run, to: Path) -> None:
