@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import cache
@@ -111,16 +111,17 @@ class Following:
     places: dict[Page, int]
     numbered: list[tuple[int, int]]
     """The numbers of each page's VM, and of the page in it."""
-    seen: Counter[str]
+    seen: defaultdict[str, int]
     refused: bool
     """Whether the manager has refused the operation."""
 
-    def refusal(self, steps: Callable[[], Steps]) -> Enum | None:
+    def refusal(self, steps: Callable[..., Steps], *arguments: Any) -> Enum | None:
         """Why the specification refuses these steps, as its machine is now; None if it allows them."""
-        machine, self.reference = self.reference, self.trial.begin()
+        machine = self.reference
+        twin = self.reference = self.trial.begin()
         try:
-            for rule, given in steps():
-                PLAIN(rule)(self.reference, *given)
+            for rule, given in steps(*arguments):
+                PLAIN(rule)(twin, *given)
         except Blocked as refused:
             return refused.reason
         finally:
@@ -344,7 +345,7 @@ class Following:
         raise Differs(f"scan of {page!r} in a batch: passed over, and it may be scanned")
 
     def _must_refuse(self, page: Page, due: str) -> None:
-        found = self.refusal(lambda: self._scan(None, page, leaving=False))
+        found = self.refusal(self._scan, None, page, False)
         if found is not REASONS[due]:
             raise Differs(f"scan of {page!r} in a batch: passed over as {due}")
 

@@ -19,6 +19,7 @@ from pagelaw.spec.vocabulary import (
     Mapped,
     MustReset,
     NoHint,
+    NothingKept,
     NoTransfer,
     OneWord,
     Page,
@@ -30,7 +31,7 @@ from pagelaw.spec.vocabulary import Transfer as Named
 from .comparing import copies_of_frames
 from .devices import Transfer
 from .following import PLAIN, Differs, Following, Steps, frame_is_private, nothing_matches, operations
-from .state import NOTHING, SWAPPED, number_of
+from .state import SWAPPED, number_of
 
 is_kept_for_devices = PLAIN(frames.is_kept_for_devices)
 may_be_victim, may_lose_a_page = PLAIN(paging.may_be_victim), PLAIN(paging.may_lose_a_page)
@@ -91,11 +92,12 @@ class FollowingAll(Following):
 
     def forgetting(self, besides: Page | None = None) -> Steps:
         """Copies that the manager keeps no more are forgotten; where it has refused for want of a slot, all others."""
-        s, copies = self.reference, self.memory.copies.of_pages.tolist()
-        for page in [page for page in self.pages if isinstance(s.kept[page], KeptSlot)]:
-            if page is not besides and (self.refused or copies[self.places[page]] == NOTHING):
+        s, none = self.reference, NothingKept()
+        kept, frame_slot = s.kept, s.frame_slot
+        for page in [page for page in self.pages if kept[page] is not none]:
+            if page is not besides and (self.refused or self.memory.copies.of_page(self.places[page]) is None):
                 yield paging.forget_kept_slot, (page,)
-        of_frames = [mpn for mpn in s.ids[MPN] if isinstance(s.frame_slot[mpn], KeptSlot)]
+        of_frames = [mpn for mpn in s.ids[MPN] if frame_slot[mpn] is not none]
         still = copies_of_frames(self.memory) if of_frames else {}
         for mpn in of_frames:
             if self.refused or mpn.number not in still:

@@ -113,8 +113,8 @@ def batch(shape: Shape, seed: int, length: int = 500, every: int = 250) -> tuple
                 pair.do(*done[-1])
             pair.compare(("the end",))
     except Differs:
-        return pair.seen, made_short(shape, done, len(done))
-    return pair.seen, None
+        return Counter(pair.seen), made_short(shape, done, len(done))
+    return Counter(pair.seen), None
 
 
 def hunt(

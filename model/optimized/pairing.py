@@ -12,10 +12,10 @@ keep must be the same. Otherwise: Differs.
 from __future__ import annotations
 
 import signal
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import lru_cache
 from threading import current_thread, main_thread
 from typing import Any
 
@@ -33,8 +33,8 @@ from .compiling import IS_COMPILED
 from .devices import Transfer
 from .following import PLAIN, REASONS, Differs, Shape, Steps, key_of, operations
 from .following_all import FollowingAll
-from .hashing import Hashing
-from .memory import Machine
+from .hashing import Hash, Hashing
+from .memory import PAGE, Machine
 from .refusing import BadInput, Refusal, TableFull
 from .scanning import FALSE_MATCH, has_hint
 from .sharing import Memory
@@ -45,10 +45,16 @@ MAY_DROP_HINTS = frozenset(("scan", "scan_all", "start_share", "merge", "page_ou
 """Operations in which a stale hint may be found, or a page lose its frame."""
 hint_is_fresh = PLAIN(sharing.hint_is_fresh)
 READS = frozenset((translation.load, devices.device_reads))
+WORTH_COUNTING = frozenset(("write", "page_out", "finish_unmapping", "inflate", "compare", "scan", "start_share"))
+"""Operations in which there may be something worth counting."""
 LEAVING = frozenset(("page_out", "finish_unmapping", "inflate"))
 """Operations by which a page leaves, or is out of reach for that."""
+Way = tuple[Callable[..., Any], Callable[..., Steps]]
+"""What asks an operation of the manager, and what finds its steps."""
 FAILS = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What the manager does when it fails. Refusals are no failures."""
+MOST_ROWS = 1024
+"""Pages whose bytes and hashes are remembered."""
 LONGEST = 0.2
 """Seconds of processor time after which an operation does not end; they take a thousandth of it.
 What is compiled, when it is first called, takes longer, and is not watched."""
@@ -71,16 +77,19 @@ def ending(name: str, seconds: float = LONGEST) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
-@cache
-def asked_as(name: str) -> str:
-    """The name of what asks an operation of the manager, where that is not its method."""
-    return f"ask_{name}"
+@lru_cache(MOST_ROWS)
+def row_in(places: tuple[int, ...], words: tuple[int, ...], size: int) -> bytes:
+    """The bytes of a page of this size whose words, which are at these places, are these."""
+    row = bytearray(size)
+    for at, value in zip(places, words, strict=True):
+        row[at : at + 8] = value.to_bytes(8, "little")
+    return bytes(row)
 
 
-@cache
-def followed_as(name: str) -> str:
-    """The name of what finds an operation's steps."""
-    return f"steps_of_{name}"
+@lru_cache(MOST_ROWS)
+def hash_in(hashed: Hash | None, row: bytes) -> int:
+    """The manager's hash of a page that holds this."""
+    return Hashing(np.frombuffer(row, np.uint64).reshape(1, -1).copy(), hashed).of(0)
 
 
 class NeverEnds(Exception):
@@ -96,7 +105,7 @@ class Pair(FollowingAll):
     """Both, and how often what was seen happened."""
 
     def __init__(self, shape: Shape) -> None:
-        self.shape = shape
+        self.shape, self.words_at = shape, shape.places
         self.memory = Memory(Machine(
             pages=shape.pages, minimum=(shape.minimum,) * len(shape.pages),
             overhead=(shape.overhead,) * len(shape.pages), frames=shape.frames, slots=shape.slots,
@@ -117,11 +126,14 @@ class Pair(FollowingAll):
         ), ReferenceHashing(self.hash_of, lambda key: key >> shift))  # fmt: skip
         self.trial = Trial(self.reference)
         self.transfers: dict[int, Transfer] = {}
-        self.seen: Counter[str] = Counter()
+        self.seen: defaultdict[str, int] = defaultdict(int)
         self.refused, self.watched = False, True
         """Whether each operation is watched, so that one that does not end is found."""
         self.every = 1
         """After how many operations all that both keep is compared."""
+        self._ways: dict[str, Way] = {}
+        self._keeps_copies = shape.keep_slot or shape.swap_shared
+        self._numbers = memoryview(self.memory.state.numbers)
         self._overflowing = 0
         self._written: set[int] = set()
         """Pages that were written after they were found to match."""
@@ -134,25 +146,22 @@ class Pair(FollowingAll):
 
     def row(self, words: tuple[int, ...]) -> bytes:
         """The bytes of a page whose words are these."""
-        row = bytearray(8 if self.shape.by_number else 4096)
-        for at, value in zip(self.shape.places, words, strict=True):
-            row[at : at + 8] = value.to_bytes(8, "little")
-        return bytes(row)
+        return row_in(self.words_at, words, 8 if self.shape.by_number else PAGE)
 
     def hash_of(self, held: Contents) -> int:
         """The manager's key of the specification's page, but for its domain."""
-        row = np.frombuffer(self.row(tuple(value.number for value in held.words)), np.uint64).reshape(1, -1)
-        return Hashing(row.copy(), self.shape.hashed).of(0) >> domain_bits(self.shape.domains)
+        row = self.row(tuple([value.number for value in held.words]))
+        return hash_in(self.shape.hashed, row) >> domain_bits(self.shape.domains)
 
     def offset(self, word: int) -> int:
         """Where a word is in a page."""
-        return self.shape.places[word]
+        return self.words_at[word]
 
     # Doing.
 
     def do(self, name: str, *arguments: Any) -> Any:
         """An operation in both; the manager's answer. Differs says what is wrong."""
-        ask = getattr(self, asked_as(name), None) or getattr(self.memory, name)
+        ask, steps_of = self._ways.get(name) or self._find_ways(name)
         try:
             if self.watched:
                 with ending(name):
@@ -160,11 +169,12 @@ class Pair(FollowingAll):
             else:
                 answer = ask(*arguments)
         except Refusal as refused:
-            self.seen[f"{name} refused: {refused.reason}"] += 1
+            reason = refused.reason
+            self.seen[f"{name} refused: {reason}"] += 1
             self.refused = True
-            waits = refused.reason == "PINNED" and name in LEAVING and not self._is_pinned(*arguments)
-            self.seen["a page waits for its transfer on a frame that it has left"] += waits
-            self._is_refused(name, arguments, refused.reason)
+            if reason == "PINNED" and name in LEAVING and not self._is_pinned(*arguments):
+                self.seen["a page waits for its transfer on a frame that it has left"] += 1
+            self._is_refused(name, steps_of, arguments, reason)
             answer = None
         except TableFull:
             if self.memory.records_in_use < len(self.memory.state.records):
@@ -177,30 +187,41 @@ class Pair(FollowingAll):
             raise Differs(f"{name}{arguments}: the manager fails: {wrong!r}") from wrong
         else:
             self.seen[name] += 1
-            self._note(name, arguments, answer)
-            self._follow(name, arguments, answer)
+            if name in WORTH_COUNTING:
+                self._note(name, arguments, answer)
+            self._follow(name, steps_of, arguments, answer)
         self.refused = False
-        if self.shape.keep_slot or self.shape.swap_shared:
+        if self._keeps_copies:
             for rule, given in self.forgetting():
                 self.seen["a copy goes"] += 1
                 PLAIN(rule)(self.reference, *given)
         if name in MAY_DROP_HINTS:
             self._drop_stale_hints(name)
-        self.seen["operations"] += 1
-        overflowing = int(self.memory.state.numbers[OVERFLOWING])
-        if overflowing != self._overflowing:
-            self.seen["a count goes into the overflow table"] += overflowing > self._overflowing
-            self.seen["a count comes out of it"] += overflowing < self._overflowing
-            self._overflowing = overflowing
-        if self.seen["operations"] % self.every == 0:
+        self._count_overflowing()
+        done = self.seen["operations"] = self.seen["operations"] + 1
+        if done % self.every == 0:
             self.compare((name, *arguments))
         return answer
+
+    def _find_ways(self, name: str) -> Way:
+        """What asks an operation of the manager, and what finds its steps; they are looked for once."""
+        ask = getattr(self, f"ask_{name}", None) or getattr(self.memory, name)
+        found = self._ways[name] = (ask, getattr(self, f"steps_of_{name}"))
+        return found
+
+    def _count_overflowing(self) -> None:
+        """What came into the overflow table, or left it."""
+        overflowing = self._numbers[OVERFLOWING]
+        if overflowing != self._overflowing:
+            came = overflowing > self._overflowing
+            self.seen["a count goes into the overflow table" if came else "a count comes out of it"] += 1
+            self._overflowing = overflowing
 
     def compare(self, after: tuple[Any, ...]) -> None:
         """Whether both keep the same."""
         s = self.memory.state
         try:
-            for what, found, due in differences(self.memory, self.reference, self.shape.places):
+            for what, found, due in differences(self.memory, self.reference, self.words_at):
                 raise Differs(f"after {after}: {what}: {found}, and it should be {due}")
         except FAILS as wrong:
             raise Differs(f"after {after}: what the manager keeps makes no sense: {wrong!r}") from wrong
@@ -239,22 +260,22 @@ class Pair(FollowingAll):
                 self.seen["listed in two domains"] += len(listed) > 1
             self.seen["equal hashes, different bytes"] += name == "scan" and answer == FALSE_MATCH
 
-    def _steps(self, name: str, arguments: tuple[Any, ...], answer: Any) -> Steps:
-        return getattr(self, followed_as(name))(answer, *arguments)  # type: ignore[no-any-return]
-
-    def _is_refused(self, name: str, arguments: tuple[Any, ...], reason: str) -> None:
-        found = self.refusal(lambda: self._steps(name, arguments, None))
+    def _is_refused(
+        self, name: str, steps_of: Callable[..., Steps], arguments: tuple[Any, ...], reason: str
+    ) -> None:
+        found = self.refusal(steps_of, None, *arguments)
         if found is None:
             raise Differs(f"{name}{arguments}: refused because {reason}; the specification allows it")
         if found is not REASONS[reason]:
             told = f"refused because {reason}; the specification says {found.name}"
             raise Differs(f"{name}{arguments}: {told}")
 
-    def _follow(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:
+    def _follow(self, name: str, steps_of: Callable[..., Steps], arguments: tuple[Any, ...], answer: Any) -> None:
+        reference = self.reference
         try:
-            for rule, given in self._steps(name, arguments, answer):
-                returned = PLAIN(rule)(self.reference, *given)
-                if rule in READS and returned.number != answer:
+            for rule, given in steps_of(answer, *arguments):
+                returned = PLAIN(rule)(reference, *given)
+                if returned is not None and rule in READS and returned.number != answer:
                     raise Differs(f"{name}{arguments}: read {answer}, and it should be {returned.number}")
         except Blocked as refused:
             told = f"done; the specification refuses: {refused.reason.value}"

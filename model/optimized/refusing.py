@@ -13,9 +13,10 @@ class Refusal(Exception):
     or have made a hinted page the one user of a shared frame.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    @property
+    def reason(self) -> str:
+        """What it was made with."""
+        return str(self.args[0])
 
     def __str__(self) -> str:
         """In words."""

@@ -21,15 +21,11 @@ V = TypeVar("V")
 class Over(Map[K, V]):
     """A map that holds what was written to it; everything else is as in the one under it."""
 
-    __slots__ = ("under",)
-    under: Map[K, V]
+    __slots__ = ("__missing__",)
 
     def __init__(self, under: Map[K, V]) -> None:
         super().__init__(under.otherwise)
-        self.under = under
-
-    def __missing__(self, key: K) -> V:
-        return self.under[key]
+        self.__missing__ = under.__getitem__  # type: ignore[method-assign]  # asked so without Python
 
 
 class Trial:
@@ -47,5 +43,7 @@ class Trial:
         if any(self._maps):
             for over in self._maps:
                 over.clear()
-        self._twin.__dict__.update(zip(NUMBERS, numbers_of(self._machine.__dict__), strict=True))
-        return self._twin
+        numbers, twin = numbers_of(self._machine.__dict__), self._twin
+        if numbers_of(twin.__dict__) != numbers:
+            twin.__dict__.update(zip(NUMBERS, numbers, strict=True))
+        return twin

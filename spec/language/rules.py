@@ -23,11 +23,12 @@ S = TypeVar("S", bound=State)
 
 
 class Blocked(Exception):
-    """A rule was asked for when it is not allowed. Nothing was changed."""
+    """A rule was asked for when it is not allowed, for the reason that it is made with. Nothing was changed."""
 
-    def __init__(self, reason: Enum) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    @property
+    def reason(self) -> Enum:
+        """Why. It is read less often than made, which so needs no Python."""
+        return cast(Enum, self.args[0])
 
 
 def require(holds: bool, reason: Enum) -> None:

@@ -18,6 +18,7 @@ values are asked from the first time on that `lift` is set.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import attrs
@@ -38,17 +39,10 @@ def _value_is_a(cls: type, value: Any) -> bool:
 
 
 class SumMeta(type, metaclass=_Prover):
-    """Lets a value answer `isinstance` itself. Each variant with fields has one of its own, which builds it fast."""
+    """Lets a value answer `isinstance` itself. Each variant has one of its own, which builds it fast."""
 
     lift: ClassVar[Callable[[Any, tuple[Any, ...]], Any] | None] = None
     _single: Any
-
-
-class SingleMeta(SumMeta):
-    """The same for a variant without fields: it is a single object."""
-
-    def __call__(cls) -> Any:
-        return cls._single
 
 
 class Sum(metaclass=SumMeta):
@@ -84,10 +78,16 @@ def variant(cls: _Class) -> _Class:
         made.__class__ = builder(made)
     else:
         made.__class__ = SumMeta  # it may come after a parent that was a single object
-        made._single, made.__class__ = made(), SingleMeta
+        made._single = made()
+        made.__class__ = giver(made._single)
         made.__eq__ = object.__eq__  # of a single object that is the same
     _made.append(made)
     return made  # type: ignore[no-any-return]
+
+
+def giver(single: Any) -> type:
+    """The metaclass of a variant without fields, which is a single object: called it gives that, without Python."""
+    return _Prover(f"{type(single).__name__}Meta", (SumMeta,), {"__call__": repeat(single).__next__})
 
 
 def builder(cls: type) -> type:
