@@ -65,13 +65,13 @@ class Devices(Guests):
         if self.stages.get(page, ("none",))[0] in OUT_OF_REACH:
             raise Refusal("NOT_READABLE")
         self.idle(page)
-        no_low = self.state.numbers[FREE_LOW] == NOTHING and not self.leaves_low(page, writes)
+        no_low = self.at_hand.numbers[FREE_LOW] == NOTHING and not self.leaves_low(page, writes)
         if self.will_be_high(page, writes) and no_low:
             raise Refusal("NO_FREE_FRAME")
         (self.make_writable if writes else self.bring_in)(vm, page)
         frame, record = self.frame(page), None
         if self.kind(page) == SHARED:
-            record = number_of(self.state.pmap[page])
+            record = number_of(self.at_hand.pmap[page])
             set_count(self.state, record, count_of(self.state, record) + 1)
         self.pins[frame] += 1
         self.under_way[page] += 1
@@ -85,7 +85,7 @@ class Devices(Guests):
         """Whether a low frame is free once the page has a copy: a shared frame of which it is the last user."""
         if not writes or self.kind(page) != SHARED or self.is_high(self.frame(page)):
             return False
-        return bool(count_of(self.state, number_of(self.state.pmap[page])) == 1)
+        return bool(count_of(self.state, number_of(self.at_hand.pmap[page])) == 1)
 
     def will_be_high(self, page: int, writes: bool) -> bool:
         """Whether a page that a device is to read or write will be in high memory."""
@@ -93,7 +93,7 @@ class Devices(Guests):
         stays = kind not in (UNTOUCHED, BALLOONED, SWAPPED) and not (
             writes and kind == SHARED and not self.is_taken_over(page)
         )
-        return self.is_high(self.frame(page)) if stays else self.is_high(int(self.state.numbers[FREE_FRAME]))
+        return self.is_high(self.frame(page)) if stays else self.is_high(int(self.at_hand.numbers[FREE_FRAME]))
 
     def is_high(self, frame: int) -> bool:
         """Whether a frame is in high memory; NOTHING is none."""
@@ -103,7 +103,7 @@ class Devices(Guests):
         """The bounce buffer for a page in a high frame: cleared, or with what the page holds. It counts as a copy."""
         if not self.is_high(frame):
             return None
-        buffer = int(take_from(self.state, FREE_LOW))
+        buffer = int(take_from(self.at_hand, FREE_LOW))
         self.state.words[buffer] = 0 if writes else self.state.words[frame]
         self.copied[page] += 1
         return buffer
@@ -140,7 +140,7 @@ class Devices(Guests):
             for offset, size in transfer.arrived:
                 self.data(transfer.frame)[offset : offset + size] = self.data(transfer.buffer)[offset : offset + size]
                 self.copies.forget_of_page(transfer.page)
-            free_frame(self.state, transfer.buffer)
+            free_frame(self.at_hand, transfer.buffer)
         self.vms[transfer.vm].transfers -= 1
         for counted, of in ((self.pins, transfer.frame), (self.under_way, transfer.page)):
             counted[of] -= 1
@@ -198,7 +198,7 @@ class Devices(Guests):
 
     def waits_for_low(self, page: int) -> bool:
         """Whether a page is hot, and in a high frame of its own."""
-        return self.is_hot(page) and bool(is_private(self.state, page)) and self.is_high(self.frame(page))
+        return self.is_hot(page) and bool(is_private(self.at_hand, page)) and self.is_high(self.frame(page))
 
     def is_hot(self, page: int) -> bool:
         """Whether a page was copied more often than the threshold since it got its frame by a copy."""

@@ -141,7 +141,7 @@ def of_a_transfer(pair: Pair, random: Random) -> Operation:
 def of_a_hot_page(pair: Pair, random: Random) -> Operation:
     """A page that was copied moves, if it can, or is copied again; and transfers end."""
     copied = [place for place in range(len(pair.pages)) if pair.memory.copied[place]]
-    full = pair.memory.state.numbers[FREE_LOW] == NOTHING
+    full = pair.memory.at_hand.numbers[FREE_LOW] == NOTHING
     if pair.shape.displace and random.random() < (0.8 if full else 0.2):
         return to_make_room(pair, random, copied)
     if copied and random.random() < 0.6:

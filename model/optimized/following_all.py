@@ -110,7 +110,7 @@ class FollowingAll(Following):
         if stage[0] == "slot held":
             return slots[int(stage[1])]
         if self.memory.kind(place) == SWAPPED:
-            return slots[int(number_of(self.memory.state.pmap[place]))]
+            return slots[int(number_of(self.memory.at_hand.pmap[place]))]
         first: Slot = operations.first_free_slot(self.reference)
         return first
 

@@ -119,8 +119,8 @@ class Guests(Core):
         self.idle(page)
         frame = self.new_frame()
         self.state.words[frame] = 0
-        set_entry(self.state, page, PRIVATE, frame)
-        set_tried(self.state, page, False)
+        set_entry(self.at_hand, page, PRIVATE, frame)
+        set_tried(self.at_hand, page, False)
         self.vms[vm].resident += 1
 
     def make_writable(self, vm: int, page: int) -> None:
@@ -139,20 +139,20 @@ class Guests(Core):
         """A page in a shared frame gets a copy."""
         new = self.new_frame()
         self.state.words[new] = self.state.words[self.frame(page)]
-        record = number_of(self.state.pmap[page])
-        set_entry(self.state, page, PRIVATE, new)
-        set_tried(self.state, page, False)
+        record = number_of(self.at_hand.pmap[page])
+        set_entry(self.at_hand, page, PRIVATE, new)
+        set_tried(self.at_hand, page, False)
         self.drop_reference(page, record)
         if len(self.copied):
             self.copied[page] = 0
 
     def is_taken_over(self, page: int) -> bool:
         """Whether a page in a shared frame takes that over when it is written."""
-        return self.machine.take_over and bool(count_of(self.state, number_of(self.state.pmap[page])) == 1)
+        return self.machine.take_over and bool(count_of(self.state, number_of(self.at_hand.pmap[page])) == 1)
 
     def take_over(self, page: int) -> None:
         """The last user of a shared frame keeps it for itself."""
-        set_entry(self.state, page, PRIVATE, self.forget_shared(page, number_of(self.state.pmap[page])))
+        set_entry(self.at_hand, page, PRIVATE, self.forget_shared(page, number_of(self.at_hand.pmap[page])))
 
     # The swap area, inwards.
 
@@ -175,11 +175,11 @@ class Guests(Core):
 
     def _finish_page_in(self, vm: int, page: int) -> None:
         _, frame = self.at(page, "coming in")
-        slot = number_of(self.state.pmap[page])
+        slot = number_of(self.at_hand.pmap[page])
         self.state.words[frame] = self.slots.words[slot]
         self.copies.keep_of_page(page, slot)
-        set_entry(self.state, page, PRIVATE, frame)
-        set_tried(self.state, page, False)
+        set_entry(self.at_hand, page, PRIVATE, frame)
+        set_tried(self.at_hand, page, False)
         self.vms[vm].resident += 1
         self.vms[vm].swapped -= 1
         self.end(page)
@@ -221,7 +221,7 @@ class Guests(Core):
         if kind == BALLOONED:
             raise Refusal("ALREADY_BALLOONED")
         if kind == SWAPPED:
-            self.slots.give_back(number_of(self.state.pmap[page]))
+            self.slots.give_back(number_of(self.at_hand.pmap[page]))
             of.swapped -= 1
         elif kind != UNTOUCHED:
             if of.resident <= of.minimum:
@@ -230,7 +230,7 @@ class Guests(Core):
             self.copies.forget_of_page(page)
             self.let_go(page)
             of.resident -= 1
-        set_entry(self.state, page, BALLOONED, 0)
+        set_entry(self.at_hand, page, BALLOONED, 0)
         of.balloon_size += 1
 
     def deflate(self, vm: int, ppn: int) -> None:
@@ -240,12 +240,12 @@ class Guests(Core):
             raise Refusal("NO_DRIVER")
         if self.kind(page) != BALLOONED:
             raise Refusal("NOT_BALLOONED")
-        set_entry(self.state, page, UNTOUCHED, 0)
+        set_entry(self.at_hand, page, UNTOUCHED, 0)
         of.balloon_size -= 1
 
     def pop(self, vm: int, page: int) -> None:
         """The guest touched a page in the balloon: it is an untouched one, and the driver must be reset."""
-        set_entry(self.state, page, UNTOUCHED, 0)
+        set_entry(self.at_hand, page, UNTOUCHED, 0)
         self.vms[vm].balloon_size -= 1
         if self.vms[vm].driver != "none":
             self.vms[vm].driver = "reset"
@@ -279,7 +279,7 @@ class Guests(Core):
         for page in pages:
             self.forget_page(page)
         for frame in of.held:
-            free_frame(self.state, frame)
+            free_frame(self.at_hand, frame)
         self.reserved_memory -= of.minimum + of.overhead
         self.reserved_swap -= of.maximum - of.minimum
         self.vms[vm] = attrs.evolve(
@@ -294,18 +294,18 @@ class Guests(Core):
         """A page is an untouched one again, whatever it was."""
         kind = self.kind(page)
         if kind == SWAPPED:
-            self.slots.give_back(number_of(self.state.pmap[page]))
+            self.slots.give_back(number_of(self.at_hand.pmap[page]))
         elif kind not in (UNTOUCHED, BALLOONED):
             self.copies.forget_of_page(page)
             self.let_go(page)
-        set_entry(self.state, page, UNTOUCHED, 0)
+        set_entry(self.at_hand, page, UNTOUCHED, 0)
 
     def abandon_page(self, page: int) -> None:
         """An operation gives up, from any stage before its effect."""
         stage = self.stages.get(page, ("none",))
         match stage:
             case ("coming in", frame):
-                free_frame(self.state, frame)
+                free_frame(self.at_hand, frame)
             case ("found" | "quiet" | "alone" | "same", record):
                 self.drop_reference(page, record)
             case ("slot held" | "written", slot):

@@ -42,6 +42,7 @@ from .state import (
     free_frame,
     kind_of,
     number_of,
+    read_at_hand,
     set_entry,
     take_frame,
 )
@@ -220,6 +221,8 @@ class Core:
     def __init__(self, machine: Machine, hashed: Hash | None = None) -> None:
         self.machine = machine
         self.state = new_state(machine)
+        self.at_hand = read_at_hand(self.state)
+        """The same for what is not compiled."""
         self.slots = Store(machine.slots, self.state.words.shape[1], machine.swap_shared)
         self.copies = Copies(
             self.slots, machine.keep_slot * len(self.state.pmap), machine.swap_shared * len(self.state.records)
@@ -264,39 +267,39 @@ class Core:
 
     def kind(self, page: int) -> int:
         """Where a page's contents are."""
-        return int(kind_of(self.state.pmap.item(page)))
+        return int(kind_of(self.at_hand.pmap[page]))
 
     def those(self, kinds: tuple[int, ...]) -> list[int]:
         """The pages whose contents are in places of these kinds."""
-        return [page for page, entry in enumerate(self.state.pmap.tolist()) if kind_of(entry) in kinds]
+        return [page for page, entry in enumerate(self.at_hand.pmap.tolist()) if kind_of(entry) in kinds]
 
     def frame(self, page: int) -> int:
         """The frame of a page that has one."""
         if self.kind(page) == SHARED:
-            return int(frame_of_shared(self.state, number_of(self.state.pmap[page])))
-        return int(own_frame(self.state, page))
+            return int(frame_of_shared(self.state, number_of(self.at_hand.pmap[page])))
+        return int(own_frame(self.at_hand, page))
 
     # Frames and slots.
 
     def new_frame(self) -> int:
         """A frame that was free; nobody has cleared it yet."""
         self.frames_for_pages(1)
-        return int(take_frame(self.state))
+        return int(take_frame(self.at_hand))
 
     def frames_for_pages(self, count: int) -> None:
         """Refuse if fewer frames are free that are not kept for devices: of low memory the last few are (R-52)."""
-        kept = min(int(self.state.numbers[FREE_LOW_FRAMES]), self.machine.low_reserve)
+        kept = min(int(self.at_hand.numbers[FREE_LOW_FRAMES]), self.machine.low_reserve)
         if self.free_frames - kept < count:
             raise Refusal("KEPT_FOR_DEVICES" if kept else "NO_FREE_FRAME")
 
     def let_go(self, page: int) -> None:
         """A page no longer uses its frame: one of its own is free again, a shared one has one user less."""
         if self.kind(page) == SHARED:
-            self.drop_reference(page, number_of(self.state.pmap[page]))
+            self.drop_reference(page, number_of(self.at_hand.pmap[page]))
             return
-        if has_hint(self.state, page):
+        if has_hint(self.at_hand, page):
             drop_hint(self.state, page)
-        free_frame(self.state, own_frame(self.state, page))
+        free_frame(self.at_hand, own_frame(self.at_hand, page))
 
     def drop_reference(self, page: int, record: int) -> None:
         """One user less, for this page, of a shared frame; without users it leaves the table and is free."""
@@ -317,7 +320,7 @@ class Core:
 
     def room_for_one_more(self) -> None:
         """Refuse if as many operations are under way as may be."""
-        if self.state.numbers[IN_OPERATION] == MOST_OPERATIONS:
+        if self.at_hand.numbers[IN_OPERATION] == MOST_OPERATIONS:
             raise BadInput("operations under way", MOST_OPERATIONS + 1, f"at most {MOST_OPERATIONS}")
 
     def begin(self, page: int, *stage: Any) -> None:
@@ -392,9 +395,9 @@ class Core:
     @property
     def free_frames(self) -> int:
         """Frames that are free."""
-        return int(self.state.numbers[FREE_FRAMES])
+        return int(self.at_hand.numbers[FREE_FRAMES])
 
     @property
     def records_in_use(self) -> int:
         """Records of the sharing table that are in use."""
-        return int(self.state.numbers[RECORDS])
+        return int(self.at_hand.numbers[RECORDS])

@@ -285,7 +285,7 @@ class Pair(FollowingAll):
         """Hints that the manager has no more must be stale."""
         hints = self.reference.hint  # what was never written holds none
         for page in [page for page, hint in hints.items() if isinstance(hint, HintFrame)]:
-            if not has_hint(self.memory.state, self.places[page]):
+            if not has_hint(self.memory.at_hand, self.places[page]):
                 self.seen["stale hint dropped"] += 1
                 try:
                     sharing.remove_stale_hint(self.reference, page)

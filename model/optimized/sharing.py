@@ -109,7 +109,7 @@ class Memory(Devices):
 
     def hash_of(self, vm: int, page: int) -> Any:
         """The key of what a page holds that may be scanned."""
-        if not self.vm(vm).runs or not is_private(self.state, page) or page in self.stages:
+        if not self.vm(vm).runs or not is_private(self.at_hand, page) or page in self.stages:
             raise Refusal("NOT_PRIVATE")
         return self.keys.of(page, self.frame(page))
 
@@ -199,7 +199,7 @@ class Memory(Devices):
         self.may_page_out(vm, page, tried=False)
         steps = () if self.under_way[page] else self.ways_out(page)
         if not steps:
-            set_tried(self.state, page, self.tried(page) and not first)
+            set_tried(self.at_hand, page, self.tried(page) and not first)
             raise Refusal("PINNED" if self.under_way[page] else "NO_FREE_SLOT")
         for step in (self.pick_for_paging, self.finish_unmapping, *steps):
             step(vm, ppn)
@@ -215,17 +215,17 @@ class Memory(Devices):
 
     def copy_of_frame(self, page: int) -> int | None:
         """The slot with a copy of the shared frame that a page is in."""
-        return self.copies.of_frame(number_of(self.state.pmap[page])) if self.kind(page) == SHARED else None
+        return self.copies.of_frame(number_of(self.at_hand.pmap[page])) if self.kind(page) == SHARED else None
 
     def tried(self, page: int) -> bool:
         """Whether an attempt to share the page found nothing."""
-        return bool(int(self.state.pmap[page]) & TRIED)
+        return bool(int(self.at_hand.pmap[page]) & TRIED)
 
     def may_page_out(self, vm: int, page: int, tried: bool) -> None:
         """Refuse unless the page may leave. tried: its attempt to share is still to come."""
         self.running(vm)
         self.idle(page)
-        private = bool(is_private(self.state, page))
+        private = bool(is_private(self.at_hand, page))
         last = not self.machine.swap_shared  # whether pages in shared frames come last
         if not private and (self.kind(page) != SHARED or (last and self.has_private_pages(vm))):
             raise Refusal("NOT_PRIVATE")
@@ -250,7 +250,7 @@ class Memory(Devices):
         page = self.place(vm, ppn)
         self.may_page_out(vm, page, tried=False)
         self.room_for_one_more()
-        set_tried(self.state, page, False)
+        set_tried(self.at_hand, page, False)
         self.begin(page, "unmapping")
 
     def finish_unmapping(self, vm: int, ppn: int) -> None:
@@ -283,7 +283,7 @@ class Memory(Devices):
             raise Refusal("NO_PAGE_TO_TAKE")
         _, slot = self.at(page, "written")
         if self.kind(page) == SHARED:
-            self.copies.keep_of_frame(number_of(self.state.pmap[page]), slot)
+            self.copies.keep_of_frame(number_of(self.at_hand.pmap[page]), slot)
         self.leave_for(vm, page, slot)
 
     def leave_clean(self, vm: int, ppn: int) -> None:
@@ -314,6 +314,6 @@ class Memory(Devices):
         """A page's contents are in a slot now, and no longer in the frame."""
         self.end(page)
         self.let_go(page)
-        set_entry(self.state, page, SWAPPED, slot)
+        set_entry(self.at_hand, page, SWAPPED, slot)
         self.vms[vm].resident -= 1
         self.vms[vm].swapped += 1

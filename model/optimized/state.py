@@ -71,6 +71,11 @@ class State(NamedTuple):
     """The greatest number in a count field: it says that the overflow table has the count (R-23)."""
 
 
+def read_at_hand(s: State) -> State:
+    """The same, of which Python reads pages' entries and single numbers as its own numbers: several times as fast."""
+    return s._replace(pmap=memoryview(s.pmap), numbers=memoryview(s.numbers))
+
+
 @short
 def kind_of(entry: Any) -> Number:
     """Where the page's contents are."""
@@ -80,19 +85,19 @@ def kind_of(entry: Any) -> Number:
 @short
 def number_of(entry: Any) -> Number:
     """Which frame, record or slot."""
-    return np.int64(entry) & NUMBER
+    return int(entry) & NUMBER
 
 
 @short
 def set_entry(s: State, page: Number, kind: Number, number: Number) -> None:
     """A page's contents are elsewhere now; what was tried stays as it is."""
-    s.pmap[page] = (np.int64(s.pmap[page]) & TRIED) | kind << 28 | number
+    s.pmap[page] = (int(s.pmap[page]) & TRIED) | kind << 28 | number
 
 
 @short
 def set_tried(s: State, page: Number, tried: bool) -> None:
     """Whether an attempt to share the page found nothing."""
-    s.pmap[page] = (np.int64(s.pmap[page]) & (TRIED - 1)) | (TRIED if tried else 0)
+    s.pmap[page] = (int(s.pmap[page]) & (TRIED - 1)) | (TRIED if tried else 0)
 
 
 @short
@@ -106,7 +111,7 @@ def take_from(s: State, which: Number) -> Number:
     """The first free frame of high memory, or of low memory; or NOTHING."""
     frame = s.numbers[which]
     if frame != NOTHING:
-        s.numbers[which] = np.int64(s.words[frame, 0])
+        s.numbers[which] = int(s.words[frame, 0])
         s.numbers[FREE_FRAMES] -= 1
         if which == FREE_LOW:
             s.numbers[FREE_LOW_FRAMES] -= 1
