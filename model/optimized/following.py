@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from enum import Enum
-from functools import cache
 from typing import Any
 
 import attrs
@@ -38,16 +37,30 @@ from pagelaw.spec.vocabulary import (
 
 from ..reference import operations as of_reference
 from ..reference.choosing import Proposal
-from ..reference.plainly import Plainly, PlainModule, PlainSteps
+from ..reference.plainly import Function, Plainly, PlainModule, PlainSteps
 from ..reference.trying import Trial
 from .scanning import FALSE_MATCH, HINT_PRESENT, LEFT_HINT, MERGED, MISSED, NOT_PRIVATE, PINNED, TABLE_FULL
 from .sharing import Memory
 from .state import BALLOONED, SHARED, SWAPPED, UNTOUCHED
 
 Steps = Iterator[Proposal]
-PLAIN = cache(Plainly())
+
+
+class Texts(dict[Function, Function]):
+    """What `Plainly` makes of each function, looked up fast."""
+
+    def __init__(self, plainly: Plainly) -> None:
+        super().__init__()
+        self._plainly = plainly
+
+    def __missing__(self, function: Function) -> Function:
+        text = self[function] = self._plainly(function)
+        return text
+
+
+PLAIN = Texts(Plainly())
 operations = PlainModule(PlainSteps(of_reference.__name__), of_reference)
-frame_is_private, may_read, may_write, reference_count, may_be_scanned, key_of, nothing_matches, is_match = map(PLAIN, (
+frame_is_private, may_read, may_write, reference_count, may_be_scanned, key_of, nothing_matches, is_match = map(PLAIN.__getitem__, (
     in_common.frame_is_private, translation.may_read, translation.may_write, frames.reference_count,
     sharing.may_be_scanned, sharing.key_of, sharing.nothing_matches, sharing.is_match,
 ))  # fmt: skip
@@ -105,6 +118,8 @@ class Following:
     reference: Reference
     trial: Trial
     """What is to be refused is tried on a twin of the specification's machine."""
+    has_tried: bool
+    """Whether a step was done on it since."""
     pages: list[Page]
     pages_of: list[tuple[Page, ...]]
     """Those of each VM."""
@@ -118,10 +133,12 @@ class Following:
     def refusal(self, steps: Callable[..., Steps], *arguments: Any) -> Enum | None:
         """Why the specification refuses these steps, as its machine is now; None if it allows them."""
         machine = self.reference
-        twin = self.reference = self.trial.begin()
+        twin = self.reference = self.trial.begin(self.has_tried)
+        self.has_tried = False
         try:
             for rule, given in steps(*arguments):
-                PLAIN(rule)(twin, *given)
+                PLAIN[rule](twin, *given)
+                self.has_tried = True
         except Blocked as refused:
             return refused.reason
         finally:
@@ -181,10 +198,11 @@ class Following:
         s, name = self.reference, self.reference.ids[Name][vm]
         yield power.power_vm_off, (name,)
         for page in s.each(Page, name):
-            yield from operations.stop_operation(s, page)
-            if s.pmap[page] != Untouched():
+            if s.operation[page] is not Idle():
+                yield from operations.stop_operation(s, page)
+            if s.pmap[page] is not Untouched():
                 yield power.reap, (page,)
-                if s.operation[page] != Idle():
+                if s.operation[page] is not Idle():
                     yield from operations.unmap(s, page)
                     yield power.release_at_power_off, (page,)
         for cpu in s.each(VCPU, name):
@@ -290,7 +308,7 @@ class Following:
     def _has_left_it(self, page: Page) -> None:
         """There is nothing to do for a scan only if nothing matches, and the page has left its hint already."""
         try:
-            sharing.scan_leaves_hint(self.reference, page)
+            PLAIN[sharing.scan_leaves_hint](self.reference, page)
         except Blocked as refused:
             if refused.reason is Refused.HINT_PRESENT:
                 return
@@ -338,7 +356,7 @@ class Following:
 
     def _must_not_be_scanned(self, page: Page) -> None:
         try:
-            PLAIN(sharing.scan_finds_shared_frame)(self.reference, page)
+            PLAIN[sharing.scan_finds_shared_frame](self.reference, page)
         except Blocked as refused:
             if refused.reason is Refused.NOT_PRIVATE:
                 return

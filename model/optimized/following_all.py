@@ -33,8 +33,8 @@ from .devices import Transfer
 from .following import PLAIN, Differs, Following, Steps, frame_is_private, nothing_matches, operations
 from .state import SWAPPED, number_of
 
-is_kept_for_devices = PLAIN(frames.is_kept_for_devices)
-may_be_victim, may_lose_a_page = PLAIN(paging.may_be_victim), PLAIN(paging.may_lose_a_page)
+is_kept_for_devices = PLAIN[frames.is_kept_for_devices]
+may_be_victim, may_lose_a_page = PLAIN[paging.may_be_victim], PLAIN[paging.may_lose_a_page]
 
 
 class FollowingAll(Following):

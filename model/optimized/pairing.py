@@ -43,7 +43,7 @@ from .state import OVERFLOWING
 MAY_DROP_HINTS = frozenset(("scan", "scan_all", "start_share", "merge", "page_out", "commit", "inflate",
                             "power_off", "leave_clean", "leave_to_copy"))  # fmt: skip
 """Operations in which a stale hint may be found, or a page lose its frame."""
-hint_is_fresh = PLAIN(sharing.hint_is_fresh)
+hint_is_fresh = PLAIN[sharing.hint_is_fresh]
 READS = frozenset((translation.load, devices.device_reads))
 WORTH_COUNTING = frozenset(("write", "page_out", "finish_unmapping", "inflate", "compare", "scan", "start_share"))
 """Operations in which there may be something worth counting."""
@@ -127,7 +127,7 @@ class Pair(FollowingAll):
         self.trial = Trial(self.reference)
         self.transfers: dict[int, Transfer] = {}
         self.seen: defaultdict[str, int] = defaultdict(int)
-        self.refused, self.watched = False, True
+        self.has_tried, self.refused, self.watched = True, False, True
         """Whether each operation is watched, so that one that does not end is found."""
         self.every = 1
         """After how many operations all that both keep is compared."""
@@ -194,7 +194,7 @@ class Pair(FollowingAll):
         if self._keeps_copies:
             for rule, given in self.forgetting():
                 self.seen["a copy goes"] += 1
-                PLAIN(rule)(self.reference, *given)
+                PLAIN[rule](self.reference, *given)
         if name in MAY_DROP_HINTS:
             self._drop_stale_hints(name)
         self._count_overflowing()
@@ -274,7 +274,7 @@ class Pair(FollowingAll):
         reference = self.reference
         try:
             for rule, given in steps_of(answer, *arguments):
-                returned = PLAIN(rule)(reference, *given)
+                returned = PLAIN[rule](reference, *given)
                 if returned is not None and rule in READS and returned.number != answer:
                     raise Differs(f"{name}{arguments}: read {answer}, and it should be {returned.number}")
         except Blocked as refused:
@@ -288,7 +288,7 @@ class Pair(FollowingAll):
             if not has_hint(self.memory.at_hand, self.places[page]):
                 self.seen["stale hint dropped"] += 1
                 try:
-                    sharing.remove_stale_hint(self.reference, page)
+                    PLAIN[sharing.remove_stale_hint](self.reference, page)
                 except Blocked:
                     raise Differs(f"after {name}: the hint of {page!r} is gone, and it was not stale") from None
 

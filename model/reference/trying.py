@@ -7,6 +7,7 @@ twin = trial.begin()       # as the machine is now
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, TypeVar
 
 from pagelaw.spec.language import Map
@@ -33,14 +34,17 @@ class Trial:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._twin = machine.copy()
+        self._twin = copy(machine)
         self._maps: list[Over[Any, Any]] = [Over(getattr(machine, name)) for name in MAPS]
         self._twin.__dict__.update(zip(MAPS, self._maps, strict=True))
         self._twin.observer = None
 
-    def begin(self) -> Machine:
-        """The twin, as the machine is now."""
-        if any(self._maps):
+    def begin(self, is_written: bool = True) -> Machine:
+        """The twin, as the machine is now.
+
+        is_written: whether a step has been done on it since; one that was refused writes nothing.
+        """
+        if is_written:
             for over in self._maps:
                 over.clear()
         numbers, twin = numbers_of(self._machine.__dict__), self._twin
