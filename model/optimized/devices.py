@@ -113,12 +113,12 @@ class Devices(Guests):
         if not (self.is_under_way(transfer) and transfer.writes) or transfer.arrived:
             raise Refusal("NO_TRANSFER")
         held = as_bytes(data)
-        offset = self.within(offset, held.size)
-        self.data(transfer.reached)[offset : offset + held.size] = held
+        offset = self.within(offset, len(held))
+        self.data(transfer.reached)[offset : offset + len(held)] = held
         if transfer.buffer is None:
             self.copies.forget_of_page(transfer.page)
         else:
-            transfer.arrived.append((offset, held.size))
+            transfer.arrived.append((offset, len(held)))
 
     def device_read(self, transfer: Transfer, offset: int, length: int) -> bytes:
         """The device reads so many bytes."""

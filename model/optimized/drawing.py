@@ -27,6 +27,8 @@ OF_A_PAGE = (
     "start_transfer",
 )  # fmt: skip
 OF_A_PRIVATE_PAGE = ("scan", "start_share", "page_out", "pick_for_paging")
+WANTED = {"deflate": (BALLOONED,), "start_page_in": (SWAPPED,)}
+"""Where the pages are that an operation is for, if it is for some only."""
 OF_A_VM = ("set_swap_target", "set_balloon_target", "start_driver", "reset_driver", "power_on", "power_off")
 
 
@@ -88,8 +90,9 @@ def rows_of(pair: Pair, random: Random, count: int) -> tuple[tuple[int, ...], ..
 
 def some_page(pair: Pair, random: Random) -> tuple[int, int]:
     """A VM and one of its pages."""
-    vm = random.randrange(len(pair.shape.pages))
-    return vm, random.randrange(pair.shape.pages[vm])
+    pages = pair.shape.pages
+    vm = random.randrange(len(pages))
+    return vm, random.randrange(pages[vm])
 
 
 def next_step(pair: Pair, random: Random) -> Operation:
@@ -189,15 +192,14 @@ def of_a_page(pair: Pair, random: Random) -> Operation:
     """A guest, a driver or a daemon does something with a page."""
     name = random.choice(OF_A_PAGE)
     vm, ppn = some_page(pair, random)
-    kinds = {"deflate": BALLOONED, "start_page_in": SWAPPED}
-    wanted = kinds.get(name)
+    wanted = WANTED.get(name)
     if wanted is not None or (name in OF_A_PRIVATE_PAGE and random.random() < 0.8):
-        fit = pair.memory.those((wanted,) if wanted else PRIVATE_KINDS)
+        fit = pair.memory.those(wanted or PRIVATE_KINDS)
         vm, ppn = pair.numbers(random.choice(fit)) if fit else (vm, ppn)
     if name == "write_pages":
         return name, vm, ppn, rows_of(pair, random, random.randrange(1, pair.shape.pages[vm] - ppn + 1))
     if name == "write":
-        value = random.choice((0, 0, *range(pair.shape.values)))
+        value = random.choice(pair.values)
         return name, vm, ppn, random.randrange(pair.shape.words), value
     if name == "read":
         return name, vm, ppn, random.randrange(pair.shape.words)

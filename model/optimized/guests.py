@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 import numpy as np
 
 from .memory import LARGEST, Core
@@ -30,10 +29,10 @@ Buffer = Any
 """Bytes, or what has some: a bytearray, an array."""
 
 
-def as_bytes(data: object) -> Array:
+def as_bytes(data: object) -> memoryview:
     """What is to be written, byte by byte."""
     try:
-        return np.frombuffer(memoryview(data).cast("B"), np.uint8)  # type: ignore[arg-type]  # what has no bytes says so
+        return memoryview(data).cast("B")  # type: ignore[arg-type]  # what has no bytes says so
     except (BufferError, TypeError, ValueError):
         raise BadInput("what is to be written", type(data).__name__, "bytes, or an array in one piece") from None
 
@@ -55,9 +54,9 @@ class Guests(Core):
     def write(self, vm: int, ppn: int, offset: int, data: Buffer) -> None:
         """A guest writes these bytes at a place in a page."""
         page, held = self.place(vm, ppn), as_bytes(data)
-        offset = self.within(offset, held.size)
+        offset = self.within(offset, len(held))
         self.make_writable(vm, page)
-        self.data(self.frame(page))[offset : offset + held.size] = held
+        self.data(self.frame(page))[offset : offset + len(held)] = held
         self.copies.forget_of_page(page)
 
     def write_pages(self, vm: int, ppn: int, data: Buffer) -> None:
@@ -66,9 +65,9 @@ class Guests(Core):
         data: what is in them, as bytes or as an array of them.
         """
         held = as_bytes(data)
-        count, rest = divmod(held.size, self.page_bytes)
+        count, rest = divmod(len(held), self.page_bytes)
         if rest or not count:
-            raise BadInput("bytes of whole pages", held.size, f"a multiple of {self.page_bytes}")
+            raise BadInput("bytes of whole pages", len(held), f"a multiple of {self.page_bytes}")
         first = self.place(vm, ppn)
         self.place(vm, first - self.first_pages[vm] + count - 1)
         self.running(vm)
@@ -77,13 +76,8 @@ class Guests(Core):
         self.frames_for_pages(count)
         frames = np.zeros(count, np.int64)
         touch_many(self.state, first, frames)
-        self.state.words[frames] = held.view(np.uint64).reshape(count, -1)
+        self.state.words[frames] = np.frombuffer(held, np.uint64).reshape(count, -1)
         self.vms[vm].resident += count
-
-    @property
-    def page_bytes(self) -> int:
-        """Bytes of a page: 4,096, or 8 if pages are known by a number."""
-        return int(self.state.words.shape[1]) * 8
 
     def within(self, offset: int, length: int) -> int:
         """The offset, if so many bytes from there on are inside a page."""
@@ -92,9 +86,10 @@ class Guests(Core):
             raise BadInput("bytes of a page", f"{first} to {first + length}", f"within 0 to {size}")
         return first
 
-    def data(self, frame: int) -> Array:
+    def data(self, frame: int) -> memoryview:
         """What is in a frame, as bytes."""
-        return self.bytes[frame]
+        size = self.page_bytes
+        return self.bytes[frame * size : (frame + 1) * size]
 
     def bring_in(self, vm: int, page: int) -> None:
         """A page without a frame gets one."""
@@ -282,9 +277,8 @@ class Guests(Core):
             free_frame(self.at_hand, frame)
         self.reserved_memory -= of.minimum + of.overhead
         self.reserved_swap -= of.maximum - of.minimum
-        self.vms[vm] = attrs.evolve(
-            of, runs=False, driver="none", target=0, balloon_size=0, swapped=0, resident=0, held=[]
-        )
+        of.runs, of.driver, of.held = False, "none", []
+        of.target = of.balloon_size = of.swapped = of.resident = 0
 
     def has_frame(self, page: int) -> bool:
         """Whether a page's contents are in a frame."""

@@ -235,8 +235,10 @@ class Core:
         """Operations under way: by page, the stage, and what it holds."""
         self.first_pages: list[int] = self.state.first_page.tolist()
         """The place of each VM's first page."""
-        self.bytes = self.state.words.view(np.uint8)
-        """What is in every frame, byte by byte."""
+        self.bytes = memoryview(self.state.words.reshape(-1)).cast("B")
+        """What is in all frames, byte by byte."""
+        self.page_bytes = int(self.state.words.shape[1]) * 8
+        """Bytes of a page: 4,096, or 8 if pages are known by a number."""
         self.low_frames = low_memory(machine)
         self.copied = np.zeros(len(self.state.pmap) if self.low_frames else 0, np.uint32)
         """How often each page was copied through a bounce buffer; nothing if no memory is high."""
@@ -325,7 +327,7 @@ class Core:
 
     def begin(self, page: int, *stage: Any) -> None:
         """An operation has the page from now on; there is room for it."""
-        s = self.state
+        s = self.at_hand
         s.operated[s.numbers[IN_OPERATION]] = page
         s.numbers[IN_OPERATION] += 1
         self.stages[page] = stage
@@ -333,7 +335,7 @@ class Core:
 
     def end(self, page: int) -> None:
         """The operation on a page is over."""
-        s = self.state
+        s = self.at_hand
         last = s.numbers[IN_OPERATION] - 1
         at = int(np.flatnonzero(s.operated[: last + 1] == page)[0])
         s.operated[at] = s.operated[last]
@@ -355,7 +357,7 @@ class Core:
 
     def mark_held(self, page: int) -> None:
         """A private page's entry says whether an operation or a transfer has it."""
-        s = self.state
+        s = self.at_hand
         if is_private(s, page):
             held = page in self.stages or self.pins[own_frame(s, page)] > 0
             kinds = (HINTED, HINTED_HELD) if has_hint(s, page) else (PRIVATE, PRIVATE_HELD)

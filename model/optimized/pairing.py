@@ -140,6 +140,8 @@ class Pair(FollowingAll):
         self.pages: list[Page] = list(self.reference.ids[Page])
         self.pages_of = [self.reference.each(Page, vm) for vm in self.reference.ids[VM]]
         self.numbered = [(page.vm.number, page.number) for page in self.pages]
+        self.values = (0, 0, *range(shape.values))
+        """What is written: zero more often than others."""
         self.places = {page: place for place, page in enumerate(self.pages)}
 
     # Contents, in both.
