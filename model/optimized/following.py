@@ -37,33 +37,22 @@ from pagelaw.spec.vocabulary import (
 
 from ..reference import operations as of_reference
 from ..reference.choosing import Proposal
-from ..reference.plainly import Function, Plainly, PlainModule, PlainSteps
+from ..reference.plainly import Function, Plainly, PlainModule, PlainSteps, Texts
 from ..reference.trying import Trial
 from .scanning import FALSE_MATCH, HINT_PRESENT, LEFT_HINT, MERGED, MISSED, NOT_PRIVATE, PINNED, TABLE_FULL
 from .sharing import Memory
 from .state import BALLOONED, SHARED, SWAPPED, UNTOUCHED
 
 Steps = Iterator[Proposal]
-
-
-class Texts(dict[Function, Function]):
-    """What `Plainly` makes of each function, looked up fast."""
-
-    def __init__(self, plainly: Plainly) -> None:
-        super().__init__()
-        self._plainly = plainly
-
-    def __missing__(self, function: Function) -> Function:
-        text = self[function] = self._plainly(function)
-        return text
-
-
 PLAIN = Texts(Plainly())
 operations = PlainModule(PlainSteps(of_reference.__name__), of_reference)
-frame_is_private, may_read, may_write, reference_count, may_be_scanned, key_of, nothing_matches, is_match = map(PLAIN.__getitem__, (
+VIEWS: tuple[Function, ...] = (
     in_common.frame_is_private, translation.may_read, translation.may_write, frames.reference_count,
     sharing.may_be_scanned, sharing.key_of, sharing.nothing_matches, sharing.is_match,
-))  # fmt: skip
+)  # fmt: skip
+frame_is_private, may_read, may_write, reference_count, may_be_scanned, key_of, nothing_matches, is_match = (
+    PLAIN[view] for view in VIEWS
+)
 REASONS: dict[str, Refused] = dict(Refused.__members__)
 
 
@@ -217,7 +206,7 @@ class Following:
         if not isinstance(s.life[page.vm], Running):
             yield balloon.pop, (page,)  # refused: the VM does not run
         if isinstance(s.pmap[page], Mapped) and not may_read(s, page):
-            raise Blocked(reason("NOT_READABLE"))
+            raise Blocked(Refused.NOT_READABLE)
         if isinstance(s.pmap[page], Ballooned):
             yield balloon.pop, (page,)
         if isinstance(s.pmap[page], Untouched):
@@ -245,7 +234,7 @@ class Following:
             else:
                 yield from operations.break_sharing(s, page, self.new_frame(page))
         elif not may_write(s, page, backing.mpn):
-            raise Blocked(reason("OPERATION_IN_PROGRESS"))
+            raise Blocked(Refused.OPERATION_IN_PROGRESS)
 
     def _look_at(self, page: Page) -> Steps:
         s = self.reference
@@ -323,7 +312,7 @@ class Following:
         matching = [other for other in operations.hinted_alike(s, page) if is_match(s, page, other)]
         chosen = [other for other in matching if self._became_shared(other)]
         if not matching:
-            raise Blocked(reason("NO_MATCH"))
+            raise Blocked(Refused.NO_MATCH)
         pinned = [other for other in matching if s.pins[self.frame(other)]]  # the one in the way, if it was refused
         other = (chosen or pinned or matching)[0]
         yield sharing.scan_finds_hint, (page, other)
@@ -408,8 +397,3 @@ class Following:
             yield paging.fail_read, (stage.cpu,)
         else:
             yield in_common.abandon, (page,)
-
-
-def reason(name: str) -> Any:
-    """A reason of the specification by its name."""
-    return REASONS[name]

@@ -14,7 +14,6 @@ from .state import (
     SHARED,
     SWAPPED,
     UNTOUCHED,
-    Array,
     free_frame,
     number_of,
     set_entry,

@@ -39,6 +39,7 @@ from .state import (
     RECORDS,
     SHARED,
     State,
+    chain,
     free_frame,
     kind_of,
     number_of,
@@ -182,14 +183,6 @@ def new_state(machine: Machine) -> State:
     state.numbers[FREE_FRAMES] = machine.frames
     state.numbers[FREE_RECORD] = 0 if records else end
     return state
-
-
-def chain(links: Any, end: int) -> None:
-    """Each names the next one, the last the end."""
-    for first in range(0, len(links), 1 << 20):
-        part = links[first : first + (1 << 20)]
-        part[:] = np.arange(first + 1, first + len(part) + 1, dtype=np.uint64)
-    links[-1:] = end
 
 
 @attrs.define

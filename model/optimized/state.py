@@ -71,6 +71,14 @@ class State(NamedTuple):
     """The greatest number in a count field: it says that the overflow table has the count (R-23)."""
 
 
+def chain(links: Any, end: int) -> None:
+    """Each names the next one, the last the end."""
+    for first in range(0, len(links), 1 << 20):
+        part = links[first : first + (1 << 20)]
+        part[:] = np.arange(first + 1, first + len(part) + 1, dtype=np.uint64)
+    links[-1:] = end
+
+
 def read_at_hand(s: State) -> State:
     """The same, of which Python reads pages' entries and single numbers as its own numbers: several times as fast."""
     return s._replace(pmap=memoryview(s.pmap), numbers=memoryview(s.numbers))

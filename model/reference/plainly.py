@@ -66,6 +66,18 @@ class Plainly:
         return self.made.get(value, value) if isinstance(value, Measure) else value
 
 
+class Texts(dict[Function, Function]):
+    """What `Plainly` makes of each function, looked up fast."""
+
+    def __init__(self, plainly: Plainly) -> None:
+        super().__init__()
+        self._plainly = plainly
+
+    def __missing__(self, function: Function) -> Function:
+        text = self[function] = self._plainly(function)
+        return text
+
+
 class PlainSteps(Plainly):
     """Operations run so: functions of these modules, which ask the state of the specification what comes next, and
     give its rules as steps. The rules that they give are the rules themselves."""
@@ -101,4 +113,4 @@ def is_of_spec(module: str) -> bool:
     return module.startswith(f"{spec.__name__}.")
 
 
-__all__ = ["PlainSteps", "Plainly"]
+__all__ = ["PlainSteps", "Plainly", "Texts"]

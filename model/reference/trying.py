@@ -26,7 +26,7 @@ class Over(Map[K, V]):
 
     def __init__(self, under: Map[K, V]) -> None:
         super().__init__(under.otherwise)
-        self.__missing__ = under.__getitem__  # type: ignore[method-assign]  # asked so without Python
+        self.__missing__ = under.__getitem__  # type: ignore[assignment, method-assign]  # asked so without Python
 
 
 class Trial:
