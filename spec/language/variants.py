@@ -44,6 +44,11 @@ class SumMeta(type, metaclass=_Prover):
     lift: ClassVar[Callable[[Any, tuple[Any, ...]], Any] | None] = None
     _single: Any
 
+    def __call__(cls, *fields: Any) -> Any:
+        """Of a class that stands for several variants: a prover says so in its own way, Python in `Sum.__init__`."""
+        lifted = None if SumMeta.lift is None else SumMeta.lift(cls, fields)
+        return super().__call__(*fields) if lifted is None else lifted
+
 
 class Sum(metaclass=SumMeta):
     """The base of every sum. A direct subclass is one sum; its variants are below it."""
