@@ -12,6 +12,7 @@ import pytest
 from pagelaw.model.cli import main, making
 from pagelaw.model.oracle.vectors import layout, rules
 from pagelaw.model.oracle.vectors.checking import NotAllowed
+from pagelaw.proofs.mutants import Faulty
 
 
 def test_wrong_command_lines_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,6 +23,17 @@ def test_wrong_command_lines_are_refused(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["vectors", str(file)]) == 2
     assert capsys.readouterr().err.startswith("pagelaw: DIR: cannot write to ")
     assert main(["vectors"]) == 2
+
+
+def test_a_list_of_faults_that_does_not_fit_the_rules_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unfit(*_: Any) -> Iterator[layout.Made]:
+        raise Faulty("BA-1: stands 0 times\nBA-2: stands twice")
+
+    monkeypatch.setattr(making, "made", unfit)
+    assert main(["vectors", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "pagelaw: BA-1: stands 0 times; BA-2: stands twice\n"
 
 
 @pytest.mark.parametrize("found", ["", "{", "[]", '{"format": 2, "specification": "9"}', '{"name": "a web page"}'])

@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pagelaw.model.oracle.vectors import layout
     from pagelaw.model.oracle.vectors.checking import NotAllowed
     from pagelaw.model.oracle.vectors.rules import NotReached
+    from pagelaw.proofs.mutants import Faulty
 
     from . import making
 
@@ -69,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     except (NotReached, NotAllowed) as told:
         print(f"pagelaw: {told}", file=sys.stderr)
         return 1
+    except Faulty as told:  # the list of faults does not fit the rules
+        raise reading.BadInput("; ".join(str(told).splitlines())) from None
     print("\n".join(summary(folder)))
     return 0
 
