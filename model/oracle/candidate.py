@@ -52,6 +52,8 @@ def note(holds: bool, reason: Enum) -> None:
 
 
 LENIENT.let(require, note)
+INNER = frozenset(("generation", "guest_table", "unsynced", "shadow", "tlb", "fill", "device_entry"))
+"""Fields that operations fill as they need them: states that differ there only explain the same operations."""
 WINDOWS = 64
 """Virtual pages through which a guest reaches its pages: page n through virtual page n modulo this number."""
 
@@ -106,6 +108,7 @@ class Candidate(Choices):
         """Operations under way (see `pending`), by the names that the trace gives them."""
         self.writers: dict[tuple[str, Any], tuple[int, Rule]] = {}
         """Which rule last wrote what, and in which line: of operations of several steps."""
+        self.outer = {at: name for at, name in self.log.fields.items() if name not in INNER}
 
     def copy(self) -> Candidate:
         """A candidate of its own with the same state."""
@@ -186,8 +189,8 @@ class Candidate(Choices):
         return tuple(dict.fromkeys(reason.name for reason in FALSE_GUARDS))
 
     def remember_writers(self, line: int) -> None:
-        """After an operation of several steps: which of them wrote what."""
-        fields, changes = self.log.fields, self.log.changes
+        """After an operation of several steps: which of them wrote what, but for what operations fill themselves."""
+        fields, changes = self.log.fields if self.by_steps else self.outer, self.log.changes
         ends = [before for _, _, before in self.steps[1:]] + [len(changes)]
         for (rule, _, start), end in zip(self.steps, ends, strict=True):
             by = line, rule

@@ -200,7 +200,7 @@ class Events:
             raise Malformed("an operation that was refused has answered nothing, and taken nothing")
         if "got" in made:
             event.got = self._got(made, event.operation)
-        event.saw = [self._seen(one, f"saw[{at}]") for at, one in enumerate(made.get("saw", ()))]
+        event.saw = [self._seen(one, at) for at, one in enumerate(made.get("saw", ()))]
         if event.refused is not True and "refused" in made and event.refused not in Refused.__members__:
             raise Malformed(
                 f"refused is {shown(event.refused)}, and should be true or the name of a reason{nearest(event.refused)}"
@@ -220,12 +220,13 @@ class Events:
         due = f"one of {', '.join(OUTCOMES)}" if outcome else "nothing"
         raise Malformed(f"got is {shown(got)}, and {name} answers {due}")
 
-    def _seen(self, one: dict[str, Any], path: str) -> dict[str, Any]:
-        """One observation, with the page or VM that it is of."""
+    def _seen(self, one: dict[str, Any], at: int) -> dict[str, Any]:
+        """One observation, with the page or VM that it is of. at: which it is in the line."""
         if type(one) is dict and (page := self._plainly_seen(one)) is not None:
             made = one.copy()
             made["page"], made["vm"] = page, page.vm
             return made
+        path = f"saw[{at}]"
         if type(one) is not dict:
             raise Malformed(f"{path} is {shown(one)}, and should be an object")
         if not one:
@@ -302,13 +303,11 @@ class Events:
         return Malformed(f"this {name} makes no sense")
 
 
-def keys_in(value: dict[str, Any] | list[Any]) -> int:
-    """How many keys all objects in an object or a list have together."""
-    number, inner = (len(value), value.values()) if type(value) is dict else (0, value)
-    for one in inner:
-        if type(one) is dict or (type(one) is list and one):
-            number += keys_in(one)
-    return number
+def keys_in(made: dict[str, Any]) -> int:
+    """How many keys an event has, with those of what it took and saw; fewer than there are, if others hold objects."""
+    saw, took = made.get("saw"), made.get("took")
+    number = len(made) + (len(took) if type(took) is dict else 0)
+    return number + sum([len(one) for one in saw if type(one) is dict]) if type(saw) is list else number
 
 
 def check_twice(line: bytes) -> None:

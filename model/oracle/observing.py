@@ -157,7 +157,10 @@ def held(contents: Contents) -> str:
 
 def of_words(c: Candidate, page: Page, words: list[int | None]) -> Mismatch | None:
     """What was seen of its words; null for a word that was not."""
-    for at, (seen, value) in enumerate(zip(words, memory_of(c.machine, page).words, strict=False)):
+    due = memory_of(c.machine, page).words
+    if words == [value.number for value in due]:
+        return None
+    for at, (seen, value) in enumerate(zip(words, due, strict=False)):
         if seen is not None and seen != value.number:
             backing = c.machine.pmap[page]
             key = backing.mpn if isinstance(backing, Mapped) else None

@@ -8,10 +8,7 @@ from typing import Any
 from pagelaw.spec.translation import is_dirty
 
 from ..reference.printing import value_text
-from .candidate import Candidate
-
-INNER = frozenset(("generation", "guest_table", "unsynced", "shadow", "tlb", "fill", "device_entry"))
-"""Fields that operations fill as they need them: states that differ there only explain the same operations."""
+from .candidate import INNER, Candidate
 
 
 def answer(c: Candidate, kind: str, arguments: tuple[Any, ...]) -> Any:
