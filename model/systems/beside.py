@@ -23,6 +23,10 @@ from ..oracle.judge import ALLOWED, Violation
 from ..oracle.program import die_with_parent
 
 
+AT_ONCE = 64
+"""Lines that are sent together: to send costs more than to judge some lines."""
+
+
 class JudgeEnded(Exception):
     """The judge's process ended without a verdict."""
 
@@ -34,6 +38,7 @@ class Beside:
         self.working = 0.0
         """Seconds of processor time that the judge took, once it has ended."""
         self._judged: Judged | None = None
+        self._unsent: list[bytes] = []
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
@@ -52,17 +57,24 @@ class Beside:
     def line(self, line: bytes) -> None:
         """The next line of the trace: it is judged soon."""
         if self._judged is None:
-            with suppress(ConnectionError):  # it has seen enough: the verdict is waiting
-                self._socket.sendall(line + b"\n")
+            self._unsent.append(line + b"\n")
+        if len(self._unsent) >= AT_ONCE:
+            self._send()
             if select.select([self._socket], [], [], 0)[0]:
                 self._receive()
 
     def end(self) -> None:
         """The trace ends here: the verdict is waited for. JudgeEnded, if there is none."""
         if self._judged is None:
+            self._send()
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
             self._receive()
+
+    def _send(self) -> None:
+        with suppress(ConnectionError):  # it has seen enough: the verdict is waiting
+            self._socket.sendall(b"".join(self._unsent))
+        self._unsent.clear()
 
     def _receive(self) -> None:
         told = bytearray()
