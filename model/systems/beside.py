@@ -22,7 +22,6 @@ from ..oracle.files import Judged, judge_stream
 from ..oracle.judge import ALLOWED, Violation
 from ..oracle.program import die_with_parent
 
-
 AT_ONCE = 64
 """Lines that are sent together: to send costs more than to judge some lines."""
 
