@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any
 
-import attrs
-
 from pagelaw.spec import balloon, frames, paging, power, sharing, translation
 from pagelaw.spec import operations as in_common
 from pagelaw.spec.language import VM as Name
@@ -40,6 +38,7 @@ from ..reference.choosing import Proposal
 from ..reference.plainly import Function, Plainly, PlainModule, PlainSteps, Texts
 from ..reference.trying import Trial
 from .scanning import FALSE_MATCH, HINT_PRESENT, LEFT_HINT, MERGED, MISSED, NOT_PRIVATE, PINNED, TABLE_FULL
+from .shapes import Shape
 from .sharing import Memory
 from .state import BALLOONED, SHARED, SWAPPED, UNTOUCHED
 
@@ -58,45 +57,6 @@ REASONS: dict[str, Refused] = dict(Refused.__members__)
 
 class Differs(Exception):
     """The manager did what the specification does not allow, or refused what it allows, or keeps something else."""
-
-
-WORDS_AT = (25, 4083, 1042)
-"""Where the words of a small page are in its 4,096 bytes; everything else in it is zero."""
-
-
-@attrs.frozen(kw_only=True)
-class Shape:
-    """How large the two are, small enough to compare all of it after each step."""
-
-    pages: tuple[int, ...] = (4, 4)
-    frames: int = 8
-    low_frames: int | None = None
-    low_reserve: int = 0
-    displace: bool = False
-    slots: int = 7
-    vcpus: int = 3
-    """Of each VM; each page-in under way needs one."""
-    domains: int = 1
-    """Sharing domains: the VMs are dealt out to them in turn."""
-    minimum: int = 1
-    overhead: int = 1
-    records: int | None = None
-    buckets: int = 1
-    width: int = 24
-    count_top: int = 2
-    words: int = 2
-    values: int = 3
-    hashed: Callable[[bytes], int] | None = None
-    """A hash of one's own, of a page's bytes."""
-    by_number: bool = False
-    take_over: bool = False
-    keep_slot: bool = False
-    swap_shared: bool = False
-
-    @property
-    def places(self) -> tuple[int, ...]:
-        """Where in a page's bytes its words are: nowhere near the beginning of a cache line, and not in step."""
-        return (0,) if self.by_number else WORDS_AT[: self.words]
 
 
 class Following:

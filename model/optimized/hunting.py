@@ -16,8 +16,8 @@ import attrs
 
 from ..reference.shortening import shortened
 from .drawing import Operation, beginning, drawn
-from .following import WORDS_AT
-from .pairing import Differs, Pair, Shape, ending
+from .pairing import Differs, Pair, ending
+from .shapes import WORDS_AT, Shape
 
 if TYPE_CHECKING:
     from _typeshed import SupportsLenAndGetItem

@@ -246,12 +246,13 @@ class Core:
 
     def vm(self, vm: int) -> VM:
         """A VM by its number."""
-        return self.vms[whole("VM", vm, 0, len(self.vms) - 1)]
+        return self.vms[vm if type(vm) is int and 0 <= vm < len(self.vms) else whole("VM", vm, 0, len(self.vms) - 1)]
 
     def place(self, vm: int, ppn: int) -> int:
         """The place of a page in the pmap."""
         size = self.vm(vm).maximum
-        return self.first_pages[vm] + whole("page", ppn, 0, size - 1)
+        place = ppn if type(ppn) is int and 0 <= ppn < size else whole("page", ppn, 0, size - 1)
+        return self.first_pages[vm] + place
 
     def running(self, vm: int) -> VM:
         """A VM that runs."""

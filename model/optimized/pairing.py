@@ -15,28 +15,22 @@ import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from threading import current_thread, main_thread
 from typing import Any
 
-import numpy as np
-
 from pagelaw.spec import devices, sharing, translation
-from pagelaw.spec.language import VM, Blocked, Contents
-from pagelaw.spec.vocabulary import Domain, HintFrame, Mapped, NoEntry, Page
+from pagelaw.spec.language import VM, Blocked
+from pagelaw.spec.vocabulary import Domain, Mapped, NoEntry, NoHint, Page
 
-from ..reference.setup import Hashing as ReferenceHashing
-from ..reference.setup import Sizes, machine
 from ..reference.trying import Trial
-from .comparing import chain_lengths, differences, domain_bits
+from .comparing import chain_lengths, differences
 from .compiling import IS_COMPILED
 from .devices import Transfer
-from .following import PLAIN, REASONS, Differs, Shape, Steps, key_of, operations
+from .following import PLAIN, REASONS, Differs, Steps, key_of, operations
 from .following_all import FollowingAll
-from .hashing import Hash, Hashing
-from .memory import PAGE, Machine
 from .refusing import BadInput, Refusal, TableFull
 from .scanning import FALSE_MATCH, has_hint
+from .shapes import Shape, manager_of, reference_of, row_of
 from .sharing import Memory
 from .state import OVERFLOWING
 
@@ -53,8 +47,6 @@ Way = tuple[Callable[..., Any], Callable[..., Steps]]
 """What asks an operation of the manager, and what finds its steps."""
 FAILS = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What the manager does when it fails. Refusals are no failures."""
-MOST_ROWS = 1024
-"""Pages whose bytes and hashes are remembered."""
 LONGEST = 0.2
 """Seconds of processor time after which an operation does not end; they take a thousandth of it.
 What is compiled, when it is first called, takes longer, and is not watched."""
@@ -77,21 +69,6 @@ def ending(name: str, seconds: float = LONGEST) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
-@lru_cache(MOST_ROWS)
-def row_in(places: tuple[int, ...], words: tuple[int, ...], size: int) -> bytes:
-    """The bytes of a page of this size whose words, which are at these places, are these."""
-    row = bytearray(size)
-    for at, value in zip(places, words, strict=True):
-        row[at : at + 8] = value.to_bytes(8, "little")
-    return bytes(row)
-
-
-@lru_cache(MOST_ROWS)
-def hash_in(hashed: Hash | None, row: bytes) -> int:
-    """The manager's hash of a page that holds this."""
-    return Hashing(np.frombuffer(row, np.uint64).reshape(1, -1).copy(), hashed).of(0)
-
-
 class NeverEnds(Exception):
     """An operation took far too long."""
 
@@ -106,24 +83,8 @@ class Pair(FollowingAll):
 
     def __init__(self, shape: Shape) -> None:
         self.shape, self.words_at = shape, shape.places
-        self.memory = Memory(Machine(
-            pages=shape.pages, minimum=(shape.minimum,) * len(shape.pages),
-            overhead=(shape.overhead,) * len(shape.pages), frames=shape.frames, slots=shape.slots,
-            domains=tuple(number % shape.domains for number in range(len(shape.pages))),
-            records=shape.records, buckets=shape.buckets, width=shape.width,
-            count_top=shape.count_top, by_number=shape.by_number, low_frames=shape.low_frames, remap_after=1,
-            low_reserve=shape.low_reserve, displace=shape.displace,
-            take_over=shape.take_over, keep_slot=shape.keep_slot, swap_shared=shape.swap_shared,
-        ), shape.hashed)  # fmt: skip
-        shift = 3 * shape.width - 48  # a hint stores the upper 112 - 3 * width bits of a hash
-        self.reference = machine(Sizes(
-            vms=len(shape.pages), pages=shape.pages, vcpus=shape.vcpus, virtual_pages=1,
-            frames=shape.frames, low_frames=shape.low_frames or shape.frames, slots=shape.slots, transfers=3,
-            domains=shape.domains, words=shape.words, values=shape.values, minimum=shape.minimum,
-            overhead=shape.overhead, low_reserve=shape.low_reserve, displace=shape.displace,
-            count_top=shape.count_top, sample_size=1, take_over=shape.take_over, keep_slot=shape.keep_slot,
-            swap_shared=shape.swap_shared,
-        ), ReferenceHashing(self.hash_of, lambda key: key >> shift))  # fmt: skip
+        self.memory = Memory(manager_of(shape), shape.hashed)
+        self.reference = reference_of(shape).copy()
         self.trial = Trial(self.reference)
         self.transfers: dict[int, Transfer] = {}
         self.seen: defaultdict[str, int] = defaultdict(int)
@@ -148,12 +109,7 @@ class Pair(FollowingAll):
 
     def row(self, words: tuple[int, ...]) -> bytes:
         """The bytes of a page whose words are these."""
-        return row_in(self.words_at, words, 8 if self.shape.by_number else PAGE)
-
-    def hash_of(self, held: Contents) -> int:
-        """The manager's key of the specification's page, but for its domain."""
-        row = self.row(tuple([value.number for value in held.words]))
-        return hash_in(self.shape.hashed, row) >> domain_bits(self.shape.domains)
+        return row_of(self.shape, words)
 
     def offset(self, word: int) -> int:
         """Where a word is in a page."""
@@ -286,8 +242,9 @@ class Pair(FollowingAll):
     def _drop_stale_hints(self, name: str) -> None:
         """Hints that the manager has no more must be stale."""
         hints = self.reference.hint  # what was never written holds none
-        for page in [page for page, hint in hints.items() if isinstance(hint, HintFrame)]:
-            if not has_hint(self.memory.at_hand, self.places[page]):
+        none, entries = NoHint(), self.memory.at_hand
+        for page in [page for page, hint in hints.items() if hint is not none]:
+            if not has_hint(entries, self.places[page]):
                 self.seen["stale hint dropped"] += 1
                 try:
                     PLAIN[sharing.remove_stale_hint](self.reference, page)
