@@ -16,7 +16,8 @@ class Refusal(Exception):
     @property
     def reason(self) -> str:
         """What it was made with."""
-        return str(self.args[0])
+        reason: str = self.args[0]
+        return reason
 
     def __str__(self) -> str:
         """In words."""

@@ -92,9 +92,14 @@ def own_frame(s: State, page: Number) -> Number:
 
 @compiled
 def with_own_frames(s: State, runs: Array, places: Array, chosen: Array, frames: Array) -> Number:
-    """How many of these pages of running VMs have a frame of their own; which of them in `chosen`, their frames."""
+    """How many of these pages of running VMs have a frame of their own; which of them in `chosen`, their frames.
+
+    If one is no page at all: where it is, counted from -1 downwards.
+    """
     count = 0
     for at in range(len(places)):
+        if places[at] < 0 or places[at] >= len(s.pmap):
+            return -1 - at
         if is_private(s, places[at]) and runs[vm_of(s, places[at])]:
             chosen[count] = at
             frames[count] = own_frame(s, places[at])

@@ -82,13 +82,12 @@ class Memory(Devices):
         if given.ndim != 1 or given.dtype.kind not in "iu":
             raise BadInput("pages", f"{given.dtype} in {given.ndim} dimensions", "whole numbers in a row")
         places = given.astype(np.int64)
-        bad = places[(places < 0) | (places >= len(self.state.pmap))]
-        if len(bad):
-            raise BadInput("page", int(bad[0]), f"0 to {len(self.state.pmap) - 1}")
-        outcomes = np.full(len(places), NOT_PRIVATE, np.int64)
         chosen, frames = np.zeros(len(places), np.int64), np.zeros(len(places), np.int64)
         runs = np.array([vm.runs for vm in self.vms])
         count = with_own_frames(self.state, runs, places, chosen, frames)
+        if count < 0:
+            raise BadInput("page", int(places[-1 - count]), f"0 to {len(self.state.pmap) - 1}")
+        outcomes = np.full(len(places), NOT_PRIVATE, np.int64)
         asked = places[chosen[:count]]
         hashes = self.keys.of_all(asked, frames[:count])
         done = np.zeros(count, np.int64)

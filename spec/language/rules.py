@@ -28,7 +28,8 @@ class Blocked(Exception):
     @property
     def reason(self) -> Enum:
         """Why. It is read less often than made, which so needs no Python."""
-        return cast(Enum, self.args[0])
+        reason: Enum = self.args[0]
+        return reason
 
 
 def require(holds: bool, reason: Enum) -> None:
