@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
 
@@ -42,7 +42,8 @@ from .shapes import Shape
 from .sharing import Memory
 from .state import BALLOONED, SHARED, SWAPPED, UNTOUCHED
 
-Steps = Iterator[Proposal]
+Steps = Iterable[Proposal]
+"""Each worked out when the one before it is done, if there are several. A single one needs no generator."""
 PLAIN = Texts(Plainly())
 operations = PlainModule(PlainSteps(of_reference.__name__), of_reference)
 VIEWS: tuple[Function, ...] = (
@@ -233,7 +234,7 @@ class Following:
 
     def steps_of_scan(self, found: int | None, vm: int, ppn: int, leaving: bool = False) -> Steps:
         """With the hinted page that was chosen."""
-        yield from self._scan(found, self.page(vm, ppn), leaving)
+        return self._scan(found, self.page(vm, ppn), leaving)
 
     def _scan(self, found: int | None, page: Page, leaving: bool) -> Steps:
         s = self.reference
@@ -334,7 +335,7 @@ class Following:
 
     def steps_of_check_pins(self, _: Any, vm: int, ppn: int) -> Steps:
         """The same step."""
-        yield sharing.check_pins, (self.page(vm, ppn),)
+        return ((sharing.check_pins, (self.page(vm, ppn),)),)
 
     def steps_of_compare(self, equal: bool | None, vm: int, ppn: int) -> Steps:
         """The same step."""
@@ -353,7 +354,4 @@ class Following:
         """A page-in ends with its handler."""
         s, page = self.reference, self.page(vm, ppn)
         stage = s.operation[page]
-        if isinstance(stage, ComingIn):
-            yield paging.fail_read, (stage.cpu,)
-        else:
-            yield in_common.abandon, (page,)
+        return ((paging.fail_read, (stage.cpu,)) if isinstance(stage, ComingIn) else (in_common.abandon, (page,)),)

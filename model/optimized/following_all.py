@@ -47,7 +47,7 @@ class FollowingAll(Following):
 
     def steps_of_set_swap_target(self, _: Any, vm: int, pages: int) -> Steps:
         """The same."""
-        yield paging.set_swap_target, (self.reference.ids[Name][vm], pages)
+        return ((paging.set_swap_target, (self.reference.ids[Name][vm], pages)),)
 
     def steps_of_page_out(self, answer: bool | None, vm: int, ppn: int) -> Steps:
         """Sharing is tried first."""
@@ -135,7 +135,7 @@ class FollowingAll(Following):
 
     def steps_of_finish_unmapping(self, _: Any, vm: int, ppn: int) -> Steps:
         """The same step."""
-        yield in_common.finish_unmapping, (self.page(vm, ppn),)
+        return ((in_common.finish_unmapping, (self.page(vm, ppn),)),)
 
     def steps_of_reserve_slot(self, _: Any, vm: int, ppn: int) -> Steps:
         """The slot that was chosen."""
@@ -146,11 +146,11 @@ class FollowingAll(Following):
 
     def steps_of_leave_clean(self, _: Any, vm: int, ppn: int) -> Steps:
         """The same step."""
-        yield paging.page_out_clean, (self.page(vm, ppn),)
+        return ((paging.page_out_clean, (self.page(vm, ppn),)),)
 
     def steps_of_leave_to_copy(self, _: Any, vm: int, ppn: int) -> Steps:
         """The same step."""
-        yield paging.page_out_to_copy, (self.page(vm, ppn),)
+        return ((paging.page_out_to_copy, (self.page(vm, ppn),)),)
 
     def steps_of_write_out(self, _: Any, vm: int, ppn: int) -> Steps:
         """The disk is done at once."""
@@ -161,14 +161,14 @@ class FollowingAll(Following):
 
     def steps_of_commit(self, _: Any, vm: int, ppn: int) -> Steps:
         """The copy of a shared frame is kept with swap_shared only."""
-        yield from self._commit(self.page(vm, ppn))
+        return self._commit(self.page(vm, ppn))
 
     def steps_of_start_page_in(self, _: Any, vm: int, ppn: int) -> Steps:
         """By some vCPU, into the frame that was chosen."""
         page = self.page(vm, ppn)
         coming = self.memory.stages.get(self.place(page), ("",))[0] == "coming in"
         frame = self.frame(page) if coming else self.free_frame()
-        yield paging.start_page_in, (self._cpu(page), page, frame)
+        return ((paging.start_page_in, (self._cpu(page), page, frame)),)
 
     def steps_of_finish_page_in(self, _: Any, vm: int, ppn: int) -> Steps:
         """Read and installed."""
@@ -182,19 +182,18 @@ class FollowingAll(Following):
 
     def steps_of_start_driver(self, _: Any, vm: int) -> Steps:
         """The same step."""
-        yield balloon.start_driver, (self.reference.ids[Name][vm],)
+        return ((balloon.start_driver, (self.reference.ids[Name][vm],)),)
 
     def steps_of_set_balloon_target(self, _: Any, vm: int, pages: int) -> Steps:
         """The same step."""
-        yield balloon.set_balloon_target, (self.reference.ids[Name][vm], pages)
+        return ((balloon.set_balloon_target, (self.reference.ids[Name][vm], pages)),)
 
     def steps_of_reset_driver(self, _: Any, vm: int) -> Steps:
         """Every annotation goes first."""
         s, name = self.reference, self.reference.ids[Name][vm]
-        for page in s.each(Page, name) if s.driver[name] == MustReset() else ():
-            if s.pmap[page] == Ballooned():
-                yield balloon.forget_ballooned_page, (page,)
-        yield balloon.reset_driver, (name,)
+        pages = s.each(Page, name) if s.driver[name] == MustReset() else ()
+        steps = [(balloon.forget_ballooned_page, (page,)) for page in pages if s.pmap[page] == Ballooned()]
+        return (*steps, (balloon.reset_driver, (name,)))
 
     def steps_of_inflate(self, _: Any, vm: int, ppn: int) -> Steps:
         """To the end."""
@@ -202,7 +201,7 @@ class FollowingAll(Following):
 
     def steps_of_deflate(self, _: Any, vm: int, ppn: int) -> Steps:
         """The same step."""
-        yield balloon.deflate, (self.page(vm, ppn),)
+        return ((balloon.deflate, (self.page(vm, ppn),)),)
 
     def steps_of_start_transfer(self, _: Any, number: int, vm: int, ppn: int, writes: bool) -> Steps:
         """Through the bounce buffer that was chosen, if the page is in high memory."""
@@ -225,7 +224,7 @@ class FollowingAll(Following):
 
     def steps_of_device_read(self, _: Any, number: int, word: int) -> Steps:
         """The same step."""
-        yield devices.device_reads, (self.reference.ids[Named][number], self.reference.ids[Word][word])
+        return ((devices.device_reads, (self.reference.ids[Named][number], self.reference.ids[Word][word])),)
 
     def steps_of_remap(self, _: Any, vm: int, ppn: int) -> Steps:
         """To the frame that was chosen."""
@@ -246,7 +245,7 @@ class FollowingAll(Following):
     def steps_of_device_write(self, _: Any, number: int, word: int, value: int) -> Steps:
         """The same step."""
         s = self.reference
-        yield devices.device_writes, (s.ids[Named][number], s.ids[Word][word], Value(value))
+        return ((devices.device_writes, (s.ids[Named][number], s.ids[Word][word], Value(value))),)
 
     def steps_of_end_transfer(self, _: Any, number: int) -> Steps:
         """The same step."""
@@ -254,4 +253,4 @@ class FollowingAll(Following):
         match s.transfer[s.ids[Named][number]]:
             case BounceIn(_, _, _, OneWord()):
                 self.seen["what a device wrote to a buffer arrives"] += 1
-        yield operations.end_transfer(s, s.ids[Named][number])
+        return (operations.end_transfer(s, s.ids[Named][number]),)
