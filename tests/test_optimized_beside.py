@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -18,21 +19,24 @@ from pagelaw.model.optimized.hunting import CORNERS, SHAPES, batch, hunt, little
 from pagelaw.model.optimized.pairing import Differs, Pair, Shape
 
 
-class Beside(RuleBasedStateMachine):
-    """Any operations, one by one: what Hypothesis draws it can leave out."""
+def beside(shapes: Sequence[Shape]) -> type[RuleBasedStateMachine]:
+    """Any operations on a machine of one of these shapes, one by one: what Hypothesis draws it can leave out."""
 
-    @initialize(shape=st.sampled_from(SHAPES), random=st.randoms(use_true_random=False))
-    def begin(self, shape: Shape, random: Any) -> None:
-        self.pair = Pair(shape)
-        for operation in beginning(self.pair, random):
-            self.pair.do(*operation)
+    class Beside(RuleBasedStateMachine):
+        @initialize(shape=st.sampled_from(shapes), random=st.randoms(use_true_random=False))
+        def begin(self, shape: Shape, random: Any) -> None:
+            self.pair = Pair(shape)
+            for operation in beginning(self.pair, random):
+                self.pair.do(*operation)
 
-    @rule(random=st.randoms(use_true_random=False))
-    def operate(self, random: Any) -> None:
-        self.pair.do(*drawn(self.pair, random))
+        @rule(random=st.randoms(use_true_random=False))
+        def operate(self, random: Any) -> None:
+            self.pair.do(*drawn(self.pair, random))
+
+    return Beside
 
 
-TestStepwise = Beside.TestCase
+TestStepwise = beside(SHAPES).TestCase
 TestStepwise.settings = settings(
     max_examples=25, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
