@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pagelaw.model.optimized import memory
 from pagelaw.model.optimized.memory import MOST_OPERATIONS, MOST_TRANSFERS, Machine
 from pagelaw.model.optimized.pairing import Pair, Shape
 from pagelaw.model.optimized.refusing import BadInput, Refusal, TableFull
@@ -51,6 +52,16 @@ BAD: dict[str, tuple[Callable[[Any], Any], str]] = {
     "part of a page": (lambda m: m.write_pages(0, 2, b"x" * 4095), r"4095: it must be a multiple of 4096"),
     "no page at all": (lambda m: m.write_pages(0, 2, b""), r"it must be a multiple of 4096"),
     "pages beyond the VM": (lambda m: m.write_pages(0, 3, bytes(8192)), r"page is 4: it must be 0 to 3"),
+    "a place beyond all numbers": (lambda m: m.scan_all(np.array([0, 2**64 - 1], np.uint64)),
+                                   r"page is 18446744073709551615: it must be 0 to 7"),
+    "a truth for a place": (lambda m: m.scan_all([True, 1]), r"pages is \[True, 1\]: it must be whole numbers"),
+    "a text for places": (lambda m: m.scan_all(""), r"pages is str: it must be whole numbers in a row"),
+    "places without order": (lambda m: m.scan_all({}), r"pages is dict: it must be whole numbers in a row"),
+    "hidden places": (lambda m: m.scan_all(np.ma.masked_array([0, 1], [False, True])), r"pages is MaskedArray"),
+    "objects for bytes": (lambda m: m.write(0, 0, 0, np.array([None])), r"what is to be written is ndarray"),
+    "objects among bytes": (lambda m: m.write(0, 0, 0, np.zeros(1, [("a", "u8"), ("b", object)])), r"is ndarray"),
+    "a text for a truth": (lambda m: m.start_transfer(0, 0, "no"), r"writes is 'no': it must be True or False"),
+    "a number for a truth": (lambda m: m.scan(0, 0, 1), r"leaving is 1: it must be True or False"),
     "a place that is none": (lambda m: m.scan_all([0, 8]), r"page is 8: it must be 0 to 7"),
 }
 
@@ -176,6 +187,55 @@ def test_a_machine_larger_than_memory_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(np, "zeros", none_left)
     with pytest.raises(BadInput, match="what fits into the memory of this computer"):
         Memory(Machine(pages=(4,), frames=8, slots=8, minimum=(1,)))
+
+
+def test_a_machine_of_which_each_part_fits_but_not_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: dict[str, Any] = {"pages": (4,), "frames": 8, "slots": 8, "minimum": (1,)}
+    monkeypatch.setattr(memory, "computer_memory", lambda: 8 * 4096 + 100)
+    with pytest.raises(BadInput, match="frames is 8: it must be what fits into the memory of this computer"):
+        Memory(Machine(**sizes))
+    monkeypatch.setattr(memory, "computer_memory", lambda: 1 << 20)
+    Memory(Machine(**sizes))
+
+
+NUMBERS: dict[str, Any] = {"frames": 9, "slots": 8, "low_frames": 8, "low_reserve": 3, "remap_after": 2, "records": 255,
+                           "buckets": 16, "width": 24, "count_top": 200}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64])
+def test_numbers_of_numpy_become_those_of_python(kind: Any) -> None:
+    """Theirs would overflow."""
+    one = Machine(pages=(4, 4), minimum=(1, 1), **{name: kind(number) for name, number in NUMBERS.items()})
+    assert one == Machine(pages=(4, 4), minimum=(1, 1), **NUMBERS)
+    assert {type(getattr(one, name)) for name in NUMBERS} == {int}
+    Memory(one).power_on(0)
+
+
+@pytest.mark.parametrize("pages", [{4, 5}, {4: 1, 5: 1}])
+def test_sizes_without_an_order_are_refused(pages: Any) -> None:
+    with pytest.raises(BadInput, match="it must be a whole number for each VM"):
+        Machine(pages=pages, frames=8, slots=8, minimum=(1, 1))
+
+
+@pytest.mark.parametrize(("hashed", "told"), [
+    (5, r"hashed is 5: it must be a function of bytes that gives a whole number"),
+    (lambda held: 1.5, r"a hash is 1.5: it must be a whole number"),
+])  # fmt: skip
+def test_a_hash_function_that_is_none_is_refused(hashed: Any, told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        power_on_and_scan(Memory(Machine(pages=(4,), frames=8, slots=8, minimum=(1,)), hashed))
+
+
+def power_on_and_scan(memory: Memory) -> None:
+    """The least for which a hash is asked."""
+    memory.power_on(0)
+    memory.write(0, 0, 0, b"x")
+    memory.scan(0, 0)
+
+
+def test_no_machine_is_refused() -> None:
+    with pytest.raises(BadInput, match="machine is None: it must be a Machine"):
+        Memory(None)  # type: ignore[arg-type]
 
 
 def test_more_zero_pages_than_a_count_field_holds() -> None:

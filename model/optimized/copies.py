@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .refusing import BadInput, Refusal
+from .refusing import FITS, BadInput, Refusal
 from .state import NOTHING
 
 
@@ -24,7 +24,7 @@ class Store:
             self.words = np.zeros((slots, words), np.uint64)
             self.users = np.zeros(slots if counted else 0, np.uint32)
         except (MemoryError, ValueError):
-            raise BadInput("slots", slots, "what fits into the memory of this computer") from None
+            raise BadInput("slots", slots, FITS) from None
         self._never_used = 0
         """All slots from this one on were never used."""
         self._given_back: list[int] = []

@@ -14,7 +14,7 @@ import numpy as np
 from .guests import OUT_OF_REACH, Buffer, Guests, as_bytes
 from .memory import MOST_TRANSFERS
 from .records import HIGH, hash_in_hint
-from .refusing import BadInput, Refusal, whole
+from .refusing import BadInput, Refusal, flag, whole
 from .scanning import has_hint, is_private
 from .state import (
     BALLOONED,
@@ -58,7 +58,7 @@ class Devices(Guests):
 
     def start_transfer(self, vm: int, ppn: int, writes: bool) -> Transfer:
         """A device is told to read or write a page, whose frame is pinned until the transfer ends."""
-        page = self.place(vm, ppn)
+        page, writes = self.place(vm, ppn), flag("writes", writes)
         if len(self.transfers) == MOST_TRANSFERS:
             raise BadInput("transfers under way", MOST_TRANSFERS + 1, f"at most {MOST_TRANSFERS}")
         self.running(vm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,17 @@ Buffer = Any
 """Bytes, or what has some: a bytearray, an array."""
 
 
+NAMES = re.compile(":[^:]*:")
+"""Names of fields, in what a buffer says of its elements."""
+
+
 def as_bytes(data: object) -> memoryview:
     """What is to be written, byte by byte."""
     try:
-        return memoryview(data).cast("B")  # type: ignore[arg-type]  # what has no bytes says so
+        view = memoryview(data)  # type: ignore[arg-type]  # what has no bytes says so
+        if "O" in NAMES.sub("", view.format):  # where Python's objects are is no data
+            raise TypeError
+        return view.cast("B")
     except (BufferError, TypeError, ValueError):
         raise BadInput("what is to be written", type(data).__name__, "bytes, or an array in one piece") from None
 

@@ -14,12 +14,14 @@ import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
+from operator import index
 from typing import Any
 
 import numpy as np
 import xxhash
 
 from .compiling import IS_COMPILED, compiled, short
+from .refusing import BadInput
 from .state import Array
 
 Hash = Callable[[bytes], int]
@@ -74,6 +76,8 @@ class Hashing:
     """So few are hashed one by one."""
 
     def __init__(self, words: Array, given: Hash | None = None) -> None:
+        if given is not None and not callable(given):
+            raise BadInput("hashed", repr(given), "a function of bytes that gives a whole number")
         self._words = words
         self._size = words.shape[1] * 8
         self.by_number = given is None and self._size == 8
@@ -87,7 +91,14 @@ class Hashing:
         if self.by_number:
             return int(mixed(self._words[frame, :1])[0])
         held = self._bytes[int(frame) * self._size : (int(frame) + 1) * self._size]
-        return xxhash.xxh3_64_intdigest(held) if self._given is None else self._given(bytes(held)) & ALL
+        return xxhash.xxh3_64_intdigest(held) if self._given is None else self._of_its_own(bytes(held))
+
+    def _of_its_own(self, held: bytes) -> int:
+        assert self._given is not None
+        try:
+            return index(hashed := self._given(held)) & ALL
+        except TypeError:
+            raise BadInput("a hash", repr(hashed), "a whole number") from None
 
     def of_all(self, frames: Array) -> Array:
         """The hashes of what is in these frames: uint64."""

@@ -12,6 +12,7 @@ that takes a page out of reach has done so at once.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 from .copies import Copies, Store
 from .hashing import Hash, Hashing, Keys
 from .records import LOW, count_in
-from .refusing import BadInput, Refusal, all_whole, whole
+from .refusing import FITS, BadInput, Refusal, all_whole, flag, whole
 from .scanning import drop_hint, has_hint, is_private, own_frame
 from .state import (
     FREE_FRAME,
@@ -107,15 +108,14 @@ class Machine:
         for field, least in (("frames", 1), ("slots", 0)):
             object.__setattr__(self, field, whole(field, getattr(self, field), least, LARGEST))
         vms = len(self.pages)
-        bounds = [("VMs", vms, 1, 1 << 16), ("pages in all", sum(self.pages), 1, LARGEST)]
-        bounds += [("count_top", self.count_top, 2, 65_535), ("remap_after", self.remap_after, 0, LARGEST)]
-        bounds += [("low_frames", self.low_frames, 1, self.frames)] if self.low_frames is not None else []
-        bounds += [("low_reserve", self.low_reserve, 0, low_memory(self))]
-        bounds += [("width", self.width, 24, 28)] if self.width is not None else []
-        bounds += [("records", self.records, 0, LARGEST - 1)] if self.records is not None else []
-        bounds += [("buckets", self.buckets, 1, 1 << 24)] if self.buckets is not None else []
-        for name, value, least, most in bounds:
-            whole(name, value, least, most)
+        whole("VMs", vms, 1, 1 << 16)
+        whole("pages in all", sum(self.pages), 1, LARGEST)
+        bounds = {"count_top": (2, 65_535), "remap_after": (0, LARGEST), "low_frames": (1, self.frames),
+                  "width": (24, 28), "records": (0, LARGEST - 1), "buckets": (1, 1 << 24)}  # fmt: skip
+        for name, (least, most) in bounds.items():
+            if getattr(self, name) is not None or name in ("count_top", "remap_after"):
+                object.__setattr__(self, name, whole(name, getattr(self, name), least, most))
+        object.__setattr__(self, "low_reserve", whole("low_reserve", self.low_reserve, 0, low_memory(self)))
         of_all = (0,) * vms
         for name, each in (
             ("minimum", self.minimum), ("overhead", self.overhead or of_all), ("domains", self.domains or of_all)
@@ -126,8 +126,7 @@ class Machine:
             if not 0 <= least <= size:
                 raise BadInput("minimum", least, f"0 to the size of its VM, {size:,}")
         for name in ("displace", "by_number", "take_over", "keep_slot", "swap_shared"):
-            if not isinstance(getattr(self, name), bool):
-                raise BadInput(name, repr(getattr(self, name)), "True or False")
+            flag(name, getattr(self, name))
         if self.buckets is not None and self.buckets & (self.buckets - 1):
             raise BadInput("buckets", self.buckets, "a power of two")
         if self.width is not None and max(self.frames, *self.pages) > 1 << self.width:
@@ -144,6 +143,11 @@ def low_memory(machine: Machine) -> int:
     """How many frames are low memory; none if that is all."""
     low = machine.low_frames
     return low if low is not None and low < machine.frames else 0
+
+
+def computer_memory() -> int:
+    """Bytes of this computer's memory: what is promised beyond that cannot all be used."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def new_state(machine: Machine) -> State:
@@ -172,7 +176,9 @@ def new_state(machine: Machine) -> State:
             count_top=np.int64(machine.count_top),
         )
     except (MemoryError, ValueError):
-        raise BadInput("frames", machine.frames, "what fits into the memory of this computer") from None
+        raise BadInput("frames", machine.frames, FITS) from None
+    if sum(one.nbytes for one in state if isinstance(one, np.ndarray)) > computer_memory():
+        raise BadInput("frames", machine.frames, FITS)
     chain(state.words[:, 0], NOTHING)
     low = low_memory(machine)
     state.numbers[FREE_LOW], state.numbers[LOW_FRAMES], state.numbers[FREE_LOW_FRAMES] = NOTHING, low, low
@@ -212,6 +218,8 @@ class Core:
     """What all operations need: pages found by name, frames taken and given back."""
 
     def __init__(self, machine: Machine, hashed: Hash | None = None) -> None:
+        if not isinstance(machine, Machine):
+            raise BadInput("machine", repr(machine), "a Machine")
         self.machine = machine
         self.state = new_state(machine)
         self.at_hand = read_at_hand(self.state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from operator import index
 
 
@@ -28,9 +28,19 @@ class TableFull(Exception):
     """No record of the sharing table is free: the page leaves no hint. Stale hints on its way are gone."""
 
 
+FITS = "what fits into the memory of this computer"
+
+
+def flag(name: str, value: object) -> bool:
+    """True or False; BadInput if it is neither."""
+    if isinstance(value, bool):
+        return value
+    raise BadInput(name, repr(value), "True or False")
+
+
 def all_whole(name: str, values: object, least: int, most: int) -> tuple[int, ...]:
     """A row of whole numbers within bounds; BadInput if it is none."""
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes | Mapping | Set) or not isinstance(values, Iterable):
         raise BadInput(name, repr(values), "a whole number for each VM")
     return tuple(whole(name, value, least, most) for value in values)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .devices import Devices
 from .memory import LARGEST
-from .refusing import BadInput, Refusal, TableFull, whole
+from .refusing import BadInput, Refusal, TableFull, flag, whole
 from .scanning import (
     FALSE_HINT,
     FOUND_HINT,
@@ -57,7 +57,7 @@ class Memory(Devices):
         Raises Refusal if the page may not be scanned, a transfer is in the way, or (leaving) the attempt was made
         already; TableFull if there is no record for its hint.
         """
-        page = self.place(vm, ppn)
+        page, leaving = self.place(vm, ppn), flag("leaving", leaving)
         hashed, tried = self.hash_of(vm, page), self.tried(page)
         found, _ = self.with_hashes(lambda known, of: scan_one(self.state, page, hashed, leaving, known, of))
         if found == NOT_PRIVATE:
@@ -76,9 +76,13 @@ class Memory(Devices):
         Pages that may not be scanned now are passed over: NOT_PRIVATE, PINNED or TABLE_FULL in the answer.
         """
         try:
+            if not isinstance(pages, Sequence | np.ndarray) or isinstance(pages, str | bytes | np.ma.MaskedArray):
+                raise TypeError
             given = np.asarray(pages if len(pages) else np.zeros(0, np.int64))
         except (OverflowError, TypeError, ValueError):
             raise BadInput("pages", type(pages).__name__, "whole numbers in a row") from None
+        if given is not pages and any(isinstance(one, bool | np.bool_) for one in pages):
+            raise BadInput("pages", repr(pages), "whole numbers in a row")
         if given.ndim != 1 or given.dtype.kind not in "iu":
             raise BadInput("pages", f"{given.dtype} in {given.ndim} dimensions", "whole numbers in a row")
         places = given.astype(np.int64)
@@ -86,7 +90,7 @@ class Memory(Devices):
         runs = np.array([vm.runs for vm in self.vms])
         count = with_own_frames(self.state, runs, places, chosen, frames)
         if count < 0:
-            raise BadInput("page", int(places[-1 - count]), f"0 to {len(self.state.pmap) - 1}")
+            raise BadInput("page", int(given[-1 - count]), f"0 to {len(self.state.pmap) - 1}")
         outcomes = np.full(len(places), NOT_PRIVATE, np.int64)
         asked = places[chosen[:count]]
         hashes = self.keys.of_all(asked, frames[:count])
