@@ -106,7 +106,7 @@ class Kills(Writes):
 
     def do(self, event: dict[str, Any]) -> dict[str, Any]:
         if self.done == WRONG:
-            os.kill(self.judge._process.pid, signal.SIGKILL)
+            os.kill(self.judge.pid, signal.SIGKILL)
         return super().do(event)
 
 
@@ -121,7 +121,7 @@ def test_a_judge_that_ends_is_no_verdict(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(Beside, "__enter__", noted)
     with pytest.raises(JudgeEnded, match="without a verdict"):
         run_of(system, beside=True)
-    assert system.judge._process.returncode == -signal.SIGKILL
+    assert not system.judge.pid
     chosen = attrs.evolve(SYSTEMS["reference"], opened=lambda: Opened(system), judged_beside=True,
                           drawing=lambda *_: Turns())  # fmt: skip
     monkeypatch.setitem(listed.SYSTEMS, "reference", chosen)
@@ -146,16 +146,18 @@ class Opened:
 
 
 def test_no_judge_is_left_when_a_run_is_interrupted() -> None:
-    judge = Beside()
+    pids: list[int] = []
 
     def interrupted() -> None:
-        with judge:
+        with Beside() as judge:
+            pids.append(judge.pid)
             judge.line(b"{}")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert judge._process.returncode is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
 
 
 def test_systems_that_draw_from_the_judges_state_are_judged_in_the_same_process() -> None:

@@ -54,6 +54,8 @@ def note(holds: bool, reason: Enum) -> None:
 LENIENT.let(require, note)
 INNER = frozenset(("generation", "guest_table", "unsynced", "shadow", "tlb", "fill", "device_entry"))
 """Fields that operations fill as they need them: states that differ there only explain the same operations."""
+SOMEWHERE = (Mapped, Swapped)
+"""What a page is that has a frame or a slot."""
 WINDOWS = 64
 """Virtual pages through which a guest reaches its pages: page n through virtual page n modulo this number."""
 
@@ -307,7 +309,7 @@ class Candidate(Choices):
 
     def left_alone(self) -> None:
         """Internal operations may have happened: where pages are is not known until they are seen."""
-        there = [page for page, at in self.machine.pmap.items() if isinstance(at, Mapped | Swapped)]
+        there = [page for page, at in self.machine.pmap.items() if isinstance(at, SOMEWHERE)]
         self.unsettled.update(there)
         self.unsure.update(there)
 
@@ -335,7 +337,7 @@ class Candidate(Choices):
     def left(self) -> set[Page]:
         """Pages with a frame or slot of which it is not known which."""
         pmap = self.machine.pmap
-        return {page for page in self.unsettled | self.elsewhere if isinstance(pmap[page], Mapped | Swapped)}
+        return {page for page in self.unsettled | self.elsewhere if isinstance(pmap[page], SOMEWHERE)}
 
     def is_unsure(self, page: Page, name: str) -> None:
         """An operation was done whose outcome goes by hints and shared frames that were not seen: a scanned page may

@@ -28,7 +28,7 @@ from pagelaw.spec.vocabulary import (
 )
 
 from ..reference import operations as reference
-from .candidate import PLAIN, Candidate
+from .candidate import PLAIN, SOMEWHERE, Candidate
 from .naming import Name, as_told
 from .observing import held
 from .operations import OPERATIONS, PLAIN_STEPS, freedoms_of_limit
@@ -102,7 +102,7 @@ class Settling:
         """NoWay, if what was seen contradicts what pages hold, or where they can be."""
         s = self.s
         for page, one in self.seen.items():
-            somewhere = isinstance(s.pmap[page], Mapped | Swapped)
+            somewhere = isinstance(s.pmap[page], SOMEWHERE)
             there = "frame" in one or "slot" in one or one.get("is") in ("resident", "swapped")
             if there and not somewhere:
                 raise NoWay(f"page {page!r} has a frame or slot, and nobody has touched it", ("ESX-2-09",))
@@ -308,7 +308,7 @@ class Settling:
         s, shares = self.s, not {"scan", "page_out"}.isdisjoint(self.kinds)
         return shares and any(
             other != page and other not in self.seen and memory_of(s, other) == memory_of(s, page)
-            for other, at in s.pmap.items() if isinstance(at, Mapped | Swapped)
+            for other, at in s.pmap.items() if isinstance(at, SOMEWHERE)
         )  # fmt: skip
 
     def is_there(self, name: Name) -> bool:

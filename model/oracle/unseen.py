@@ -21,7 +21,7 @@ from pagelaw.spec.language import VM, Contents
 from pagelaw.spec.refusals import Refused
 from pagelaw.spec.vocabulary import MPN, Domain, Free, Mapped, Page, Running, Slot, Swapped
 
-from .candidate import Candidate
+from .candidate import SOMEWHERE, Candidate
 from .naming import Name
 from .observing import KINDS
 
@@ -52,7 +52,7 @@ class Unseen:
 
     def __init__(self, c: Candidate, kinds: frozenset[str]) -> None:
         self.c, self.s, self.kinds = c, c.machine, kinds
-        self.there = [page for page, at in self.s.pmap.items() if isinstance(at, Mapped | Swapped)]
+        self.there = [page for page, at in self.s.pmap.items() if isinstance(at, SOMEWHERE)]
         self.open = [page for page in self.there if page in c.unsettled or page in c.elsewhere]
 
     def is_known(self, page: Page) -> bool:
@@ -92,7 +92,7 @@ class Unseen:
         page, at = one["page"], self.s.pmap[one["page"]]
         if differ(one, memory_of(self.s, page)):
             return True
-        if not isinstance(at, Mapped | Swapped):
+        if not isinstance(at, SOMEWHERE):
             return "frame" in one or "slot" in one or ("is" in one and not isinstance(at, KINDS[one["is"]]))
         if one.get("is") in ("absent", "untouched", "ballooned"):
             return True

@@ -31,6 +31,9 @@ NUMBERS = tuple(name for name, shape in Machine.shapes().items() if not shape.ke
 numbers_of = itemgetter(*NUMBERS)
 
 
+_put = dict.__setitem__
+
+
 class Noted(Map[K, V]):
     """A map that notes what each write replaces."""
 
@@ -44,7 +47,7 @@ class Noted(Map[K, V]):
 
     def __setitem__(self, key: K, value: V) -> None:
         self.note((self, key, self[key]))
-        dict.__setitem__(self, key, value)
+        _put(self, key, value)
 
     def write_each(
         self, ids: Ids[I], key: Callable[[I], K], value: V, where: Callable[[I], bool] | None = None

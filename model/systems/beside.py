@@ -1,26 +1,27 @@
 """A judge in a process of its own: what is judged goes on meanwhile, and hears of a verdict a little later.
 
-    python -m pagelaw.model.systems.beside      reads a trace, and writes what the judge found (pickled)
-
-Both ends are one socket: unlike a pipe it can be ended though processes that were forked since have it open.
+It is forked before what it judges begins, and both ends are one socket: unlike a pipe it can be ended though processes
+that were forked since have it open.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
 import select
+import signal
 import socket
-import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from ..oracle.files import Judged, judge_stream
 from ..oracle.judge import ALLOWED, Violation
-from ..oracle.program import die_with_parent
+from ..oracle.program import die_with_parent, ended
 
 AT_ONCE = 64
 """Lines that are sent together: to send costs more than to judge some lines."""
@@ -39,19 +40,34 @@ class Beside:
         self._judged: Judged | None = None
         self._unsent: list[bytes] = []
         self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._process: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, "-m", __name__], stdin=theirs.fileno(), stdout=theirs.fileno(),
-                start_new_session=True, preexec_fn=die_with_parent,
-            )  # fmt: skip
+        sys.stdout.flush()
+        sys.stderr.flush()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))  # until it is noted what is to be ended
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                self._socket.close()
+                run(theirs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._socket.close()
-        self._process.kill()
-        self._process.wait()
+        self._end()
+
+    def _end(self) -> int:
+        """The process is ended, if it has not; its exit code."""
+        if not self.pid:
+            return 0
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
 
     def line(self, line: bytes) -> None:
         """The next line of the trace: it is judged soon."""
@@ -83,7 +99,7 @@ class Beside:
         try:
             self._judged, self.working = pickle.loads(told)
         except EOFError:
-            raise JudgeEnded(f"the judge ended with exit code {self._process.wait()}, without a verdict") from None
+            raise JudgeEnded(f"the judge {ended(self._end())}, without a verdict") from None
 
     # What it has found by now.
 
@@ -118,14 +134,21 @@ class Beside:
         return {} if self._judged is None else self._judged.freedoms
 
 
-def main() -> None:
-    """Judge what comes in, until it ends or is not allowed."""
-    with socket.socket(fileno=sys.stdin.fileno()) as other:
-        judged = judge_stream(sys.stdin.buffer, "-")
+def run(other: socket.socket) -> NoReturn:
+    """The judge: it judges what comes in, until that ends or is not allowed, and sends what it has found."""
+    code = 1
+    try:
+        os.setsid()
+        die_with_parent()
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(one, signal.SIG_DFL)
+        with other.makefile("rb") as lines:
+            judged = judge_stream(lines, "-")
         other.shutdown(socket.SHUT_RD)
         with suppress(ConnectionError):  # nobody waits for it any more
             other.sendall(pickle.dumps((judged, time.process_time())))
-
-
-if __name__ == "__main__":
-    main()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
