@@ -195,6 +195,15 @@ class TestSettling:
         assert judge.verdict == ALLOWED
         assert judge.exercised["commit_page_out"] == 1
 
+    @pytest.mark.parametrize("kinds", [["scan"], ["scan", "unshare"]])
+    def test_a_shared_frame_with_one_user_may_be_given_up_for_another(self, kinds: list[str]) -> None:
+        """A page in a shared frame that nobody else has is taken apart, and shares the frame of another page. By scans
+        alone the others would have come to its frame."""
+        alone = [*SHARED, write("B", 0, 8, "f2"), write("B", 1, 7, "f3"), write("A", 1, 7, "f4")]
+        saw = [at("A", 1, "f3"), at("A", 0, "f3"), at("B", 0, "f2"), at("B", 1, "f3"), {"frame": "f3", "users": 3}]
+        judge = judged([*alone, {"settle": kinds, "saw": saw}])
+        assert judge.verdict == (ALLOWED if "unshare" in kinds else FORBIDDEN)
+
     def test_a_page_that_is_gone_is_not_explained(self) -> None:
         saw = [{"vm": "A", "page": 0, "is": "absent"}]
         assert "did not give it up" in only_reason(judged([*self.WRITTEN, {"settle": True, "saw": saw}])).told

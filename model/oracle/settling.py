@@ -210,6 +210,8 @@ class Settling:
                 self.go_to(name, [anchor])
             together = self.frame(anchor)
             rest = [page for page in pages if self.frame(page) is not together]
+            if not isinstance(self.s.frame[together], Shared):  # it is made shared, once no other holds the same
+                rest.sort(key=lambda page: not isinstance(self.s.frame[self.frame(page)], Shared))
             for page in rest:
                 self.share(page, anchor)
 

@@ -16,12 +16,13 @@ WEIGHTS = {
 VALUES = (0, 0, 1, 1, 2, 3)
 """What is written: few values, so that pages come to be equal."""
 SETTLES = {
-    "scan": ["scan", "migrate"], "unshare": ["unshare", "migrate"],
+    "scan": ["scan", "unshare", "migrate"], "unshare": ["unshare", "migrate"],
     "migrate": ["migrate", "page_in", "unshare", "scan"], "page_out of all": PAGED_OUT,
 }  # fmt: skip
 """Internal operations that the kernel may do when it is told to do that.
 
 A shared frame all of whose users are in the swap area may still be known to the scanner: pages come to share it then.
+One to which a single page came back from there may not be: the scanner makes another one, to which that page comes.
 """
 
 
@@ -49,7 +50,8 @@ class Drawing:
         name = random.choices(self.names, self.weights)[0]
         if name in SETTLES:
             in_swap = any(entry & IN_SWAP for entries in linux.known.values() for entry in entries)
-            return {"settle": ["scan"] if name == "scan" and not in_swap else SETTLES[name]}
+            without = ["scan", "unshare"] if linux.has_swap else ["scan"]
+            return {"settle": without if name == "scan" and not in_swap else SETTLES[name]}
         vm = random.choice([*linux.vms])
         if name == "power_off":
             return {"do": name, "vm": vm}
