@@ -36,6 +36,9 @@ def beside(shapes: Sequence[Shape]) -> type[RuleBasedStateMachine]:
     return Beside
 
 
+LARGER = {pages: Shape(pages=(pages,) * 4, frames=3 * pages, slots=4 * pages, minimum=pages // 4, buckets=2)
+          for pages in (16, 32)}  # fmt: skip
+"""Four VMs of so many pages: what small machines show is shown there too, and chains and counts are longer."""
 TestStepwise = beside(SHAPES).TestCase
 TestStepwise.settings = settings(
     max_examples=25, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -48,6 +51,15 @@ def seen() -> Counter[str]:
     found, fault = hunt(SHAPES, range(400))
     assert fault is None, fault.program()
     return found
+
+
+@pytest.mark.parametrize("pages", LARGER)
+def test_larger_machines_are_the_same_too(pages: int) -> None:
+    """Each shares, pages out, and has counts in the overflow table."""
+    found, fault = hunt([LARGER[pages]], range(20))
+    assert fault is None, fault.program()
+    for what in ("merge", "page_out", "start_page_in", "a chain of three", "a count goes into the overflow table"):
+        assert found[what] > 0, what
 
 
 @pytest.mark.parametrize("corner", CORNERS)

@@ -18,11 +18,8 @@ from pagelaw.model.optimized.compiling import IS_COMPILED
 from pagelaw.model.optimized.hunting import SHAPES, batch
 from pagelaw.model.optimized.shapes import Shape
 
-from ..test_optimized_beside import TestStepwise, beside
+from ..test_optimized_beside import LARGER, TestStepwise, beside
 
-LARGER = {f"four VMs of {pages} pages": (Shape(pages=(pages,) * 4, frames=3 * pages, slots=4 * pages,
-                                               minimum=pages // 4, buckets=16),) for pages in (16, 32)}  # fmt: skip
-"""Machines beside those on which faults are looked for: to compare all of one takes longer the larger it is."""
 BATCHES = 36
 """In a round."""
 
@@ -63,6 +60,7 @@ def measured(shapes: Sequence[Shape], rounds: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    machines = {"the small machines": SHAPES, **LARGER}
+    larger = {f"four VMs of {pages} pages": (shape,) for pages, shape in LARGER.items()}
+    machines = {"the small machines": SHAPES, **larger}
     found = {name: measured(shapes, int(sys.argv[1])) for name, shapes in machines.items()}
     print(json.dumps({"compiled": IS_COMPILED, **found}))
