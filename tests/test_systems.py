@@ -218,8 +218,8 @@ def test_nothing_of_qemu_is_left_after_a_signal(by: signal.Signals, tmp_path: Pa
     time.sleep(0.5)
     there = list(tmp_path.iterdir())
     run.send_signal(by)
-    _, told = run.communicate(timeout=60)
-    assert there
+    verdict, told = run.communicate(timeout=60)
+    assert there, (run.returncode, verdict, told)
     assert run.returncode == 128 + by, told
     assert list(tmp_path.iterdir()) == []
     assert "Traceback" not in told

@@ -183,7 +183,7 @@ def in_words(held: Any, words: tuple[int, ...]) -> tuple[int, ...]:
     for at in words:
         found.append(int.from_bytes(rest[at : at + 8], "little"))
         rest[at : at + 8] = bytes(8)
-    return (*found, *(one for one in rest if one)) if any(rest) else tuple(found)
+    return tuple(found) if rest == bytes(len(rest)) else (*found, *(one for one in rest if one))
 
 
 def contents_due(reference: Reference, page: Page) -> tuple[int, ...]:
