@@ -33,13 +33,13 @@ from pagelaw.spec.vocabulary import (
 from ..reference.choosing import Proposal
 from ..reference.journal import NOTHING
 from ..reference.operations import reclaim_blocks
-from ..reference.plainly import Plainly
+from ..reference.plainly import Plainly, Texts
 from .choices import Choices, Rule
 from .naming import Name
 
 PLAIN = Plainly()
 IS_FRESH = PLAIN(sharing.hint_is_fresh)
-MADE = PLAIN.made
+TEXTS = Texts(PLAIN)
 LENIENT = Plainly()
 """The same, but guards that are false are noted, and the rule goes on."""
 FALSE_GUARDS: list[Enum] = []
@@ -153,7 +153,7 @@ class Candidate(Choices):
         s, done, changes = self.machine, self.steps, self.log.changes
         for rule, arguments in steps:
             done.append((rule, arguments, len(changes)))
-            self.returned = (MADE.get(rule) or PLAIN(rule))(s, *arguments)
+            self.returned = TEXTS[rule](s, *arguments)
 
     def run(self, steps: Iterable[Proposal], ask: bool = False) -> tuple[str, ...]:
         """The steps of an operation; nothing is done if one refuses.

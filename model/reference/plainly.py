@@ -31,25 +31,24 @@ class Plainly:
     """Functions of the specification, each as it is when it is first asked for; what it calls is taken with it."""
 
     def __init__(self) -> None:
-        self.made: dict[Function, Function] = {pick: either, ratio: Fraction}
-        """What was asked for by now, by its text."""
+        self._made: dict[Function, Function] = {pick: either, ratio: Fraction}
         self._namespaces: dict[int, dict[str, Any]] = {}
 
     def let(self, function: Function, other: Function) -> None:
         """Before anything is asked for: the other stands for a function, or a measure, wherever that is called."""
         assert not self._namespaces
-        self.made[asked(function)] = other
+        self._made[asked(function)] = other
 
     def __call__(self, function: Function) -> Function:
         """The same text, to be run on plain maps."""
-        if function in self.made:
-            return self.made[function]
+        if function in self._made:
+            return self._made[function]
         text = asked(function)
-        if text not in self.made:
+        if text not in self._made:
             assert isinstance(text, FunctionType)
             code, names = text.__code__.replace(), self._namespace(text.__globals__)  # code remembers what it looked up
-            self.made[text] = FunctionType(code, names, text.__name__, text.__defaults__, text.__closure__)
-        return self.made[text]
+            self._made[text] = FunctionType(code, names, text.__name__, text.__defaults__, text.__closure__)
+        return self._made[text]
 
     def _namespace(self, names: dict[str, Any]) -> dict[str, Any]:
         """The names of a chapter, those of functions of the specification for the text alone."""
@@ -63,7 +62,7 @@ class Plainly:
     def _stands_for(self, value: Any) -> Any:
         if isinstance(value, FunctionType) and is_of_spec(value.__module__):
             return self(value)
-        return self.made.get(value, value) if isinstance(value, Measure) else value
+        return self._made.get(value, value) if isinstance(value, Measure) else value
 
 
 class Texts(dict[Function, Function]):
